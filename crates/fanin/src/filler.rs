@@ -1,0 +1,300 @@
+//! An initializer resolved for one tensor: ready to write any slice of it.
+
+use std::fmt;
+
+use crate::initializers::{Identity, Orthogonal, Spans};
+use crate::sampler::Sampler;
+use crate::text::Number;
+use crate::{Element, Stream, parallel};
+
+/// The slice asked for is not within the tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("elements {start}..{} asked for, but the tensor has {len}", u128::from(*start) + *count as u128)]
+pub struct RangeError {
+    /// First element asked for.
+    pub start: u64,
+    /// Number of elements asked for.
+    pub count: usize,
+    /// Elements of the tensor.
+    pub len: u64,
+}
+
+/// Writes the values of one tensor, or any part of them.
+///
+/// Made by [`Initializer::resolve`](crate::Initializer::resolve). Element `i` (row-major) is a function of the stream
+/// and `i`, whatever slice it is written with, on however many threads.
+///
+/// ```
+/// # use fanin::{Initializer, Layout, Seed, Stream};
+/// let filler = Initializer::orthogonal(1.0)?.resolve(&[64, 64], &Layout::linear_out_in())?;
+/// let stream = Stream::new(Seed::new(7), "rnn.weight_hh");
+/// let mut whole = vec![0f32; 4096];
+/// filler.fill(&stream, 0, &mut whole)?;
+/// let mut shard = vec![0f32; 1024];
+/// filler.fill(&stream, 2048, &mut shard)?;
+/// assert_eq!(shard, whole[2048..3072]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filler {
+    len: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// Every element by the same rule.
+    Each(Sampler),
+    /// Fused parts, each by its own rule, all of one stream.
+    Parts(Spans, Vec<Sampler>),
+    Orthogonal(Orthogonal),
+    Identity(Identity),
+    /// Blocks with a sub-stream each.
+    Concat(Spans, Vec<Filler>),
+}
+
+impl Filler {
+    pub(crate) fn new(len: u64, kind: Kind) -> Self {
+        Self { len, kind }
+    }
+
+    /// Elements of the whole tensor.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is nothing to fill.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Writes elements `start .. start + out.len()` of the tensor whose stream this is.
+    ///
+    /// Large slices are shared between rayon's threads (feature `rayon`).
+    ///
+    /// # Errors
+    /// When the slice reaches beyond the tensor.
+    pub fn fill<T: Element>(
+        &self,
+        stream: &Stream,
+        start: u64,
+        out: &mut [T],
+    ) -> Result<(), RangeError> {
+        let fits = start
+            .checked_add(out.len() as u64)
+            .is_some_and(|end| end <= self.len);
+        if !fits {
+            return Err(RangeError {
+                start,
+                count: out.len(),
+                len: self.len,
+            });
+        }
+        if !out.is_empty() {
+            self.write(stream, start, out);
+        }
+        Ok(())
+    }
+
+    fn write<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
+        match &self.kind {
+            Kind::Each(sampler) => sampler.fill(stream, start, out),
+            Kind::Parts(spans, samplers) => parallel::pieces(start, out, |start, out| {
+                spans.runs(start, out.len(), |part, _, range| {
+                    let begin = start + range.start as u64;
+                    samplers[part].fill_serially(stream, begin, &mut out[range]);
+                });
+            }),
+            Kind::Orthogonal(orthogonal) => orthogonal.fill(stream, start, out),
+            Kind::Identity(identity) => identity.fill(start, out),
+            Kind::Concat(spans, parts) => {
+                let streams: Vec<Stream> = (0..parts.len())
+                    .map(|k| stream.substream(&format!("concat/{k}")))
+                    .collect();
+                spans.runs(start, out.len(), |part, local, range| {
+                    parts[part].write(&streams[part], local, &mut out[range]);
+                });
+            }
+        }
+    }
+
+    /// Standard deviation of the values before they are rounded to the element type; of an orthogonal matrix, the root
+    /// mean square of its entries. `None` for an identity, and what contains one.
+    pub fn expected_std(&self) -> Option<f64> {
+        if let Kind::Each(sampler) = &self.kind {
+            return Some(sampler.std());
+        }
+        let (mean, square) = self.moments()?;
+        Some((square - mean * mean).max(0.0).sqrt())
+    }
+
+    /// Mean and mean square.
+    fn moments(&self) -> Option<(f64, f64)> {
+        let of = |sampler: &Sampler| {
+            (
+                sampler.mean(),
+                sampler.mean().powi(2) + sampler.std().powi(2),
+            )
+        };
+        let mix = |spans: &Spans, moments: Vec<(f64, f64)>| {
+            let total = spans.sizes().sum::<u64>().max(1) as f64;
+            spans
+                .sizes()
+                .zip(moments)
+                .fold((0.0, 0.0), |(mean, square), (size, (m, s))| {
+                    let share = size as f64 / total;
+                    (mean + share * m, square + share * s)
+                })
+        };
+        match &self.kind {
+            Kind::Each(sampler) => Some(of(sampler)),
+            Kind::Parts(spans, samplers) => Some(mix(spans, samplers.iter().map(of).collect())),
+            Kind::Orthogonal(orthogonal) => Some((0.0, orthogonal.rms().powi(2))),
+            Kind::Identity(_) => None,
+            Kind::Concat(spans, parts) => Some(mix(
+                spans,
+                parts.iter().map(Self::moments).collect::<Option<_>>()?,
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Filler {
+    /// What the values are, with the numbers settled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Each(sampler) => sampler.fmt(f),
+            Kind::Parts(spans, samplers) => {
+                for (i, (size, sampler)) in spans.sizes().zip(samplers).enumerate() {
+                    write!(f, "{}{size}: {sampler}", if i == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
+            Kind::Orthogonal(orthogonal) => {
+                write!(
+                    f,
+                    "orthogonal, gain {}, rms {}",
+                    Number(orthogonal.gain()),
+                    Number(orthogonal.rms())
+                )
+            }
+            Kind::Identity(identity) => write!(f, "identity, gain {}", Number(identity.gain())),
+            Kind::Concat(spans, parts) => {
+                for (i, (size, part)) in spans.sizes().zip(parts).enumerate() {
+                    write!(f, "{}{size}: {part}", if i == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(value) => write!(f, "constant {}", Number(*value)),
+            Self::Uniform(uniform) => write!(
+                f,
+                "uniform in [{}, {}], std {}",
+                Number(uniform.low),
+                Number(uniform.high),
+                Number(uniform.std())
+            ),
+            Self::Normal(normal) => write!(
+                f,
+                "normal, mean {}, std {}",
+                Number(normal.mean),
+                Number(normal.std)
+            ),
+            Self::TruncatedNormal(truncated) => {
+                let (low, high) = truncated.bounds();
+                let (mean, std) = (Number(truncated.mean()), Number(truncated.std()));
+                write!(
+                    f,
+                    "truncated normal in [{}, {}], mean {mean}, std {std}",
+                    Number(low),
+                    Number(high)
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Initializer, Layout, Seed, Stream};
+
+    fn resolved(text: &str, shape: &[usize], layout: &Layout) -> super::Filler {
+        text.parse::<Initializer>()
+            .unwrap()
+            .resolve(shape, layout)
+            .unwrap()
+    }
+
+    #[test]
+    fn prints_the_numbers_settled() {
+        let layout = Layout::linear_out_in();
+        assert_eq!(
+            resolved("kaiming_normal(gain=2)", &[3, 16], &layout).to_string(),
+            "normal, mean 0, std 0.5"
+        );
+        assert_eq!(
+            resolved("uniform(-3, 3)", &[2, 2], &layout).to_string(),
+            "uniform in [-3, 3], std 1.7320508075688774"
+        );
+        assert_eq!(
+            resolved("orthogonal", &[4, 16], &layout).to_string(),
+            "orthogonal, gain 1, rms 0.25"
+        );
+        assert_eq!(
+            resolved("concat(axis=0, 1: zeros, 3: ones)", &[4], &Layout::vector()).to_string(),
+            "1: constant 0; 3: constant 1"
+        );
+    }
+
+    #[test]
+    fn expected_std_of_a_mixture() {
+        let filler = resolved("concat(axis=0, 1: zeros, 3: ones)", &[4], &Layout::vector());
+        assert!((filler.expected_std().unwrap() - 0.1875f64.sqrt()).abs() < 1e-15);
+        assert_eq!(
+            resolved("identity", &[2, 2], &Layout::linear_out_in()).expected_std(),
+            None
+        );
+    }
+
+    #[test]
+    fn a_slice_beyond_the_tensor_is_refused() {
+        let filler = resolved("ones", &[5], &Layout::vector());
+        let stream = Stream::new(Seed::new(0), "x");
+        let error = filler.fill(&stream, 3, &mut [0f32; 3]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "elements 3..6 asked for, but the tensor has 5"
+        );
+        assert!(filler.fill(&stream, u64::MAX, &mut [0f32; 3]).is_err());
+        assert!(filler.fill(&stream, 5, &mut [0f32; 0]).is_ok());
+    }
+
+    // JAX divides by zero here.
+    #[test]
+    fn shapes_with_a_zero_are_empty() {
+        for text in [
+            "kaiming_normal",
+            "xavier_truncated",
+            "orthogonal",
+            "identity",
+            "lecun_uniform",
+            "zeros",
+        ] {
+            for shape in [[0, 4], [4, 0], [0, 0]] {
+                let filler = resolved(text, &shape, &Layout::linear_out_in());
+                assert!(filler.is_empty());
+                assert_eq!(
+                    filler.fill(&Stream::new(Seed::new(0), "x"), 0, &mut [0f32; 0]),
+                    Ok(())
+                );
+                assert!(filler.expected_std().is_none_or(|std| std.is_finite()));
+            }
+        }
+    }
+}

@@ -1,0 +1,841 @@
+//! `orthogonal(gain)`: a matrix with orthonormal rows or columns, uniform over all such matrices (Haar).
+//!
+//! # Construction
+//!
+//! Not a QR decomposition, whose bits depend on the library and its threads, but the product of Householder
+//! reflections that QR of a Gaussian matrix would find (Stewart 1980, Mezzadri 2007): with n the longer and k the
+//! shorter side, Q = H₁ H₂ … H_k D. Reflection j (from 1) acts on the coordinates j … n by v_j, which is
+//! x + sign(x₁)‖x‖ e₁ normalized, of a Gaussian vector x of n − j + 1 elements; D has the signs −sign(x₁).
+//!
+//! * At most as many rows as columns: row i is column i of Q, that is d_i H₁ … H_i e_i.
+//! * More rows than columns: the matrix is the first k columns of Q, and row i is e_iᵀ H₁ … H_k D, cut off.
+//!
+//! Either way a row needs the reflections but no other row, so any slice can be filled alone.
+//!
+//! # Contract
+//!
+//! The Gaussian elements are those of the normal distribution in the sub-stream `orthogonal/m`: coordinate r (from 0)
+//! of reflection j (from 0) is element j n + r. m counts the matrices of the tensor in row-major order: stack
+//! positions, then blocks of rows, then blocks of columns, where groups and fused parts are the blocks. The rows are
+//! the leading axes of the tensor and the columns the trailing ones; the field belongs to the inputs, or to the outputs
+//! of a transposed convolution.
+//!
+//! The reflections are applied in blocks of 32 as I − V T Vᵀ (Schreiber and Van Loan 1989). v, norms and T are computed
+//! in double precision, sums in ascending index, and rounded to the working precision: f32, or f64 for f64. All else is
+//! in working precision. Every sum adds its products one at a time, in ascending index, to one accumulator:
+//!
+//! * rows ≤ columns, blocks descending: `c_k = Σ_r v_k[r] x[r]`, `y_a = Σ_{k ≥ a} T[a,k] c_k`, then for k ascending
+//!   `x[r] −= v_k[r] y_k`;
+//! * rows > columns, blocks ascending, with `Γ[a,k] = Σ_r v_a[r] v_k[r]`: `c_k = v_k[i]`, then for a ascending over all
+//!   earlier blocks `c_k −= Γ[a,k] y_a`, and `y_k = Σ_{m ≤ k} T[m,k] c_m`; at the end `w[j] = δ_ij`, then for a ascending
+//!   over all blocks up to j's `w[j] −= v_a[j] y_a`.
+//!
+//! The result is `(gain · d) · x`, with the signed gain rounded once. Orthonormal to some 1e-6 in f32.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Entry, InitError, Initializer};
+use crate::element::private::{Real, Sealed};
+use crate::parallel;
+use crate::sampler::{Normal, Sampler};
+use crate::stream::Stream;
+use crate::{Axis, Element, Layout};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "orthogonal",
+    aliases: &["haar"],
+    formula: "w = gain Q, Q uniform over the matrices with QᵀQ = I (or QQᵀ = I); one Q for each group, fused part and \
+              stacked weight",
+    when: "Deep linear and tanh networks, recurrent weights: it keeps every length, not only the mean one. Trailing \
+           axes count as columns, so a convolution is [out, in·k].",
+    reference: "Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear \
+                neural networks, ICLR 2014; Mezzadri, How to generate random matrices from the classical compact \
+                groups, Notices of the AMS 54, 2007",
+    example: "orthogonal(gain=1.41421356)",
+};
+
+impl Initializer {
+    /// `gain` times a uniformly random matrix with orthonormal rows or columns.
+    ///
+    /// # Errors
+    /// When `gain` is not a finite positive number.
+    pub fn orthogonal(gain: f64) -> Result<Self, InitError> {
+        Self::Orthogonal { gain }.validated()
+    }
+}
+
+/// Reflections per block.
+const BLOCK: usize = 32;
+/// Rows computed together, one per lane.
+const ROWS: usize = 16;
+/// Elements of the buffer in which rows are computed before they are rounded.
+const BUFFER: usize = 1 << 21;
+
+/// A resolved orthogonal tensor: a grid of matrices, each with its own reflections.
+#[derive(Debug)]
+pub(crate) struct Orthogonal {
+    gain: f64,
+    /// Sizes of the blocks of rows and of columns.
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+    /// The reflections of the matrix filled last, kept while it is filled piece by piece.
+    last: Mutex<Option<Kept>>,
+}
+
+/// Reflections, and what they are of: stream, number of reflections, element format.
+#[derive(Debug)]
+struct Kept {
+    key: Key,
+    factors: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+type Key = (([u32; 2], [u32; 2]), usize, crate::DType);
+
+impl Clone for Orthogonal {
+    fn clone(&self) -> Self {
+        Self {
+            gain: self.gain,
+            rows: self.rows.clone(),
+            columns: self.columns.clone(),
+            last: Mutex::new(None),
+        }
+    }
+}
+
+impl PartialEq for Orthogonal {
+    fn eq(&self, other: &Self) -> bool {
+        (self.gain, &self.rows, &self.columns) == (other.gain, &other.rows, &other.columns)
+    }
+}
+
+impl Orthogonal {
+    /// The grid of matrices in a tensor, or what keeps it from being one.
+    pub(super) fn new(gain: f64, shape: &[usize], layout: &Layout) -> Result<Self, &'static str> {
+        let is_output = |axis: Axis| match axis {
+            Axis::Output => true,
+            Axis::Field => layout.transposed,
+            Axis::Input | Axis::Lookup | Axis::Stack => false,
+        };
+        let stack = layout
+            .axes
+            .iter()
+            .take_while(|axis| **axis == Axis::Stack)
+            .count();
+        let axes: Vec<(Axis, usize)> = layout
+            .axes
+            .iter()
+            .copied()
+            .zip(shape.iter().copied())
+            .skip(stack)
+            .collect();
+        let Some(&(first, _)) = axes.first() else {
+            return Err("there is no matrix; write zeros, constant or normal");
+        };
+        let leading = axes
+            .iter()
+            .take_while(|(axis, _)| is_output(*axis) == is_output(first))
+            .count();
+        let (rows, columns) = axes.split_at(leading);
+        if columns.is_empty() {
+            return Err("a vector is no matrix; write zeros, constant or normal");
+        }
+        if axes.iter().any(|(axis, _)| *axis == Axis::Stack)
+            || columns
+                .iter()
+                .any(|(axis, _)| is_output(*axis) == is_output(first))
+        {
+            return Err("its axes are not [stack…, one side…, other side…]; transpose the tensor");
+        }
+        let split = if layout.transposed {
+            Axis::Input
+        } else {
+            Axis::Output
+        };
+        let groups = layout.group_count(shape).max(1);
+        let blocks = |side: &[(Axis, usize)]| -> Result<Vec<usize>, &'static str> {
+            let total: usize = side.iter().map(|(_, n)| n).product();
+            let of_groups = groups > 1 && side.iter().any(|(axis, _)| *axis == split);
+            let of_parts =
+                !layout.fused.is_empty() && side.iter().any(|(axis, _)| *axis == Axis::Output);
+            let wanted = if of_groups { split } else { Axis::Output };
+            let major = side
+                .iter()
+                .find(|(_, n)| *n != 1)
+                .is_none_or(|(axis, _)| *axis == wanted);
+            if (of_groups || of_parts) && !major {
+                return Err(
+                    "its groups or fused parts are not blocks of rows or columns; transpose the tensor",
+                );
+            }
+            Ok(if of_groups {
+                vec![total / groups; groups]
+            } else if of_parts {
+                let whole: usize = layout.fused.iter().sum();
+                layout
+                    .fused
+                    .iter()
+                    .map(|part| part * (total / whole.max(1)))
+                    .collect()
+            } else {
+                vec![total]
+            })
+        };
+        Ok(Self {
+            gain,
+            rows: blocks(rows)?,
+            columns: blocks(columns)?,
+            last: Mutex::new(None),
+        })
+    }
+
+    /// Root mean square of all elements.
+    pub(crate) fn rms(&self) -> f64 {
+        // A matrix of r × c has squared norm min(r, c).
+        let pairs = || {
+            self.rows
+                .iter()
+                .flat_map(|&r| self.columns.iter().map(move |&c| (r, c)))
+        };
+        let norm: f64 = pairs().map(|(r, c)| r.min(c) as f64).sum();
+        let count: f64 = pairs().map(|(r, c)| r as f64 * c as f64).sum();
+        if count == 0.0 {
+            0.0
+        } else {
+            self.gain * (norm / count).sqrt()
+        }
+    }
+
+    pub(crate) fn gain(&self) -> f64 {
+        self.gain
+    }
+
+    /// Writes elements `start ..`.
+    pub(crate) fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
+        let width: usize = self.columns.iter().sum();
+        let height: usize = self.rows.iter().sum();
+        let (mut index, mut rest) = (start, out);
+        while !rest.is_empty() {
+            let row = index / width as u64;
+            let stacked = row / height as u64;
+            let mut within = (row % height as u64) as usize;
+            let mut block = 0;
+            while within >= self.rows[block] {
+                within -= self.rows[block];
+                block += 1;
+            }
+            // The rows of this block that the rest of the slice touches, as many as the buffer holds.
+            let skip = (index % width as u64) as usize;
+            let touched = (skip + rest.len()).div_ceil(width);
+            let some = touched
+                .min(self.rows[block] - within)
+                .min((BUFFER / width).max(ROWS));
+            let take = rest.len().min(some * width - skip);
+            let (now, later) = rest.split_at_mut(take);
+            let matrix =
+                (stacked * self.rows.len() as u64 + block as u64) * self.columns.len() as u64;
+            self.fill_rows(stream, matrix, block, within..within + some, skip, now);
+            (index, rest) = (index + take as u64, later);
+        }
+    }
+
+    /// Rows of one block of rows, from its column `skip` of the first row on.
+    fn fill_rows<T: Element>(
+        &self,
+        stream: &Stream,
+        matrix: u64,
+        block: usize,
+        rows: std::ops::Range<usize>,
+        skip: usize,
+        out: &mut [T],
+    ) {
+        let width: usize = self.columns.iter().sum();
+        let mut first = 0;
+        for (i, &columns) in self.columns.iter().enumerate() {
+            if columns == 0 {
+                continue;
+            }
+            let stream = stream.substream(&format!("orthogonal/{}", matrix + i as u64));
+            let factors = self.factors::<T::Real>(&stream, self.rows[block], columns, rows.end);
+            let mut values = vec![T::Real::default(); rows.len() * columns];
+            parallel::chunks(&mut values, ROWS * columns, |chunk, values| {
+                factors.rows(rows.start + chunk * ROWS, self.gain, values);
+            });
+            for (row, values) in values.chunks(columns).enumerate() {
+                for (column, value) in values.iter().enumerate() {
+                    let place = (row * width + first + column).checked_sub(skip);
+                    if let Some(x) = place.and_then(|place| out.get_mut(place)) {
+                        *x = <T as Sealed>::round(*value);
+                    }
+                }
+            }
+            first += columns;
+        }
+    }
+
+    /// The reflections that rows `.. end` of a matrix need.
+    fn factors<F: Real>(
+        &self,
+        stream: &Stream,
+        rows: usize,
+        columns: usize,
+        end: usize,
+    ) -> Arc<Factors<F>> {
+        let needed = if rows <= columns { end } else { columns };
+        // The lock is not held while the reflections are made: a thread that waits for its share of that work may be
+        // given another piece of this very tensor.
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &*last()
+            && kept.key.0 == stream.identity()
+            && kept.key.1 >= needed
+            && kept.key.2 == F::DTYPE
+            && let Ok(factors) = Arc::clone(&kept.factors).downcast()
+        {
+            return factors;
+        }
+        // A fill in pieces goes upwards: leave room, so that the reflections are not made anew for every piece.
+        let count = if end < rows {
+            (2 * needed).min(rows.min(columns))
+        } else {
+            needed
+        };
+        let factors = Arc::new(Factors::<F>::new(stream, rows, columns, count));
+        *last() = (end < rows).then(|| Kept {
+            key: (stream.identity(), count, F::DTYPE),
+            factors: Arc::clone(&factors) as Arc<dyn std::any::Any + Send + Sync>,
+        });
+        factors
+    }
+}
+
+/// The reflections of one matrix.
+#[derive(Debug)]
+struct Factors<F> {
+    rows: usize,
+    columns: usize,
+    blocks: Vec<Panel<F>>,
+    /// Γ, for more rows than columns: `products[b][a · 32 + k]` is v_a · v_{32 b + k} for all a < 32 b.
+    products: Vec<Vec<F>>,
+}
+
+/// 32 reflections; the last block of a matrix is filled up with reflections that do nothing.
+#[derive(Debug)]
+struct Panel<F> {
+    /// Coordinate `first + r` of vector k at `r · 32 + k`.
+    vectors: Vec<F>,
+    /// T, upper triangular, row-major.
+    t: Vec<F>,
+    signs: [f64; BLOCK],
+}
+
+impl<F: Real> Factors<F> {
+    /// The first `count` reflections of a matrix.
+    fn new(stream: &Stream, rows: usize, columns: usize, count: usize) -> Self {
+        let length = rows.max(columns);
+        let mut blocks: Vec<Option<Panel<F>>> = Vec::new();
+        blocks.resize_with(count.div_ceil(BLOCK), || None);
+        parallel::chunks(&mut blocks, 1, |b, panel| {
+            panel[0] = Some(Panel::new(
+                stream,
+                length,
+                b * BLOCK,
+                BLOCK.min(rows.min(columns) - b * BLOCK),
+            ));
+        });
+        let blocks: Vec<Panel<F>> = blocks.into_iter().flatten().collect();
+        let mut products = Vec::new();
+        if rows > columns {
+            products.resize_with(blocks.len(), Vec::new);
+            parallel::chunks(&mut products, 1, |b, products| {
+                let later = &blocks[b];
+                products[0] = blocks[..b]
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(a, early)| early.products((b - a) * BLOCK, later))
+                    .collect();
+            });
+        }
+        Self {
+            rows,
+            columns,
+            blocks,
+            products,
+        }
+    }
+
+    /// Rows `first ..`, as many as fit `out`.
+    fn rows(&self, first: usize, gain: f64, out: &mut [F]) {
+        for (i, out) in out.chunks_mut(ROWS * self.columns).enumerate() {
+            if self.rows <= self.columns {
+                self.wide_rows(first + i * ROWS, gain, out);
+            } else {
+                self.tall_rows(first + i * ROWS, gain, out);
+            }
+        }
+    }
+
+    fn wide_rows(&self, first: usize, gain: f64, out: &mut [F]) {
+        let count = out.len() / self.columns;
+        // One lane per row: x[r][lane].
+        let mut x = vec![[F::default(); ROWS]; self.columns];
+        for lane in 0..count {
+            x[first + lane][lane] = F::from_f64(1.0);
+        }
+        for b in (0..=(first + count - 1) / BLOCK).rev() {
+            let panel = &self.blocks[b];
+            let x = &mut x[b * BLOCK..];
+            let c = panel.dot(x);
+            let mut y = [[F::default(); ROWS]; BLOCK];
+            for a in 0..BLOCK {
+                for k in a..BLOCK {
+                    add_product(&mut y[a], panel.t[a * BLOCK + k], &c[k]);
+                }
+            }
+            for (x, vectors) in x.iter_mut().zip(panel.vectors.chunks_exact(BLOCK)) {
+                subtract_products(x, vectors, &y);
+            }
+        }
+        for (lane, out) in out.chunks_mut(self.columns).enumerate() {
+            let row = first + lane;
+            let factor = F::from_f64(gain * self.blocks[row / BLOCK].signs[row % BLOCK]);
+            for (out, x) in out.iter_mut().zip(&x) {
+                *out = factor * x[lane];
+            }
+        }
+    }
+
+    fn tall_rows(&self, first: usize, gain: f64, out: &mut [F]) {
+        let count = out.len() / self.columns;
+        let mut y = Vec::<[[F; ROWS]; BLOCK]>::with_capacity(self.blocks.len());
+        for (b, (panel, products)) in self.blocks.iter().zip(&self.products).enumerate() {
+            let mut c = [[F::default(); ROWS]; BLOCK];
+            for lane in 0..count {
+                if let Some(r) = (first + lane).checked_sub(b * BLOCK) {
+                    for (c, v) in c.iter_mut().zip(&panel.vectors[r * BLOCK..(r + 1) * BLOCK]) {
+                        c[lane] = *v;
+                    }
+                }
+            }
+            for (products, y) in products.chunks_exact(BLOCK).zip(y.iter().flatten()) {
+                for (c, product) in c.iter_mut().zip(products) {
+                    for (c, y) in c.iter_mut().zip(y) {
+                        *c = *c - *product * *y;
+                    }
+                }
+            }
+            let mut new = [[F::default(); ROWS]; BLOCK];
+            for k in 0..BLOCK {
+                for m in 0..=k {
+                    add_product(&mut new[k], panel.t[m * BLOCK + k], &c[m]);
+                }
+            }
+            y.push(new);
+        }
+        for j in 0..self.columns {
+            let mut w = [F::default(); ROWS];
+            if let Some(lane) = j.checked_sub(first).filter(|lane| *lane < count) {
+                w[lane] = F::from_f64(1.0);
+            }
+            for (b, y) in y[..=j / BLOCK].iter().enumerate() {
+                let r = j - b * BLOCK;
+                subtract_products(
+                    &mut w,
+                    &self.blocks[b].vectors[r * BLOCK..(r + 1) * BLOCK],
+                    y,
+                );
+            }
+            let factor = F::from_f64(gain * self.blocks[j / BLOCK].signs[j % BLOCK]);
+            for lane in 0..count {
+                out[lane * self.columns + j] = factor * w[lane];
+            }
+        }
+    }
+}
+
+/// `sum += factor · x`, lane by lane.
+#[inline(always)]
+fn add_product<F: Real>(sum: &mut [F; ROWS], factor: F, x: &[F; ROWS]) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum = *sum + factor * *x;
+    }
+}
+
+/// `x −= v_k · y_k` for k ascending, lane by lane.
+#[inline(always)]
+fn subtract_products<F: Real>(x: &mut [F; ROWS], v: &[F], y: &[[F; ROWS]; BLOCK]) {
+    let mut sum = *x;
+    for (v, y) in v.iter().zip(y) {
+        for (sum, y) in sum.iter_mut().zip(y) {
+            *sum = *sum - *v * *y;
+        }
+    }
+    *x = sum;
+}
+
+impl<F: Real> Panel<F> {
+    /// `count` reflections of `length` coordinates from reflection `first` on.
+    fn new(stream: &Stream, length: usize, first: usize, count: usize) -> Self {
+        let gaussian = Sampler::Normal(Normal {
+            mean: 0.0,
+            std: 1.0,
+        });
+        let mut vectors = vec![F::default(); (length - first) * BLOCK];
+        let mut t = vec![0f64; BLOCK * BLOCK];
+        let mut signs = [1.0; BLOCK];
+        let mut x = vec![F::default(); length - first];
+        for k in 0..count {
+            let x = &mut x[k..];
+            gaussian.fill_serially(stream, ((first + k) * length + first + k) as u64, x);
+            let norm = x
+                .iter()
+                .fold(0.0, |sum, x| sum + x.to_f64() * x.to_f64())
+                .sqrt();
+            if norm == 0.0 {
+                continue;
+            }
+            let start = x[0].to_f64();
+            let sign = if start < 0.0 { -1.0 } else { 1.0 };
+            signs[k] = -sign;
+            // ‖x + sign ‖x‖ e₁‖² = 2 ‖x‖ (‖x‖ + |x₁|).
+            let scale = 1.0 / (2.0 * norm * (norm + sign * start)).sqrt();
+            let mut square = 0.0;
+            for (r, x) in x.iter().enumerate() {
+                let x = if r == 0 {
+                    start + sign * norm
+                } else {
+                    x.to_f64()
+                };
+                let v = F::from_f64(x * scale);
+                square += v.to_f64() * v.to_f64();
+                vectors[(k + r) * BLOCK + k] = v;
+            }
+            // T grows by one column: −τ T (Vᵀ v), and τ on the diagonal.
+            let tau = 2.0 / square;
+            let mut dots = [0.0; BLOCK];
+            for row in vectors.chunks_exact(BLOCK).skip(k) {
+                for m in 0..k {
+                    dots[m] += row[m].to_f64() * row[k].to_f64();
+                }
+            }
+            for a in 0..k {
+                let mut sum = 0.0;
+                for m in a..k {
+                    sum += t[a * BLOCK + m] * dots[m];
+                }
+                t[a * BLOCK + k] = -tau * sum;
+            }
+            t[k * BLOCK + k] = tau;
+        }
+        Self {
+            vectors,
+            t: t.into_iter().map(F::from_f64).collect(),
+            signs,
+        }
+    }
+
+    /// `c_k = Σ_r v_k[r] x[r]`, lane by lane.
+    fn dot(&self, x: &[[F; ROWS]]) -> [[F; ROWS]; BLOCK] {
+        // Four vectors at a time, whose sums fit the registers.
+        const SOME: usize = 4;
+        let mut c = [[F::default(); ROWS]; BLOCK];
+        for (group, c) in c.chunks_exact_mut(SOME).enumerate() {
+            let mut sums = [[F::default(); ROWS]; SOME];
+            for (x, vectors) in x.iter().zip(self.vectors.chunks_exact(BLOCK)) {
+                let vectors = &vectors[group * SOME..(group + 1) * SOME];
+                for (sum, v) in sums.iter_mut().zip(vectors) {
+                    add_product(sum, *v, x);
+                }
+            }
+            c.copy_from_slice(&sums);
+        }
+        c
+    }
+
+    /// All v_a · v_k of this and a later block that starts `offset` coordinates on, a-major.
+    fn products(&self, offset: usize, later: &Self) -> Vec<F> {
+        let mut products = vec![F::default(); BLOCK * BLOCK];
+        for (group, products) in products.chunks_exact_mut(4 * BLOCK).enumerate() {
+            let mut sums = [[F::default(); BLOCK]; 4];
+            let rows = self
+                .vectors
+                .chunks_exact(BLOCK)
+                .skip(offset)
+                .zip(later.vectors.chunks_exact(BLOCK));
+            for (early, late) in rows {
+                for (sum, a) in sums.iter_mut().zip(&early[4 * group..]) {
+                    for (sum, k) in sum.iter_mut().zip(late) {
+                        *sum = *sum + *a * *k;
+                    }
+                }
+            }
+            products.copy_from_slice(sums.as_flattened());
+        }
+        products
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    fn draw<T: Element>(shape: &[usize], layout: &Layout, gain: f64) -> Vec<T> {
+        let mut out = vec![T::default(); shape.iter().product()];
+        Initializer::orthogonal(gain)
+            .unwrap()
+            .fill(Seed::new(11), "q", shape, layout, &mut out)
+            .unwrap();
+        out
+    }
+
+    /// max |M Mᵀ − I| over the shorter side.
+    fn defect<T: Element>(m: &[T], rows: usize, columns: usize) -> f64 {
+        let at = |i: usize, k: usize| {
+            if rows <= columns {
+                m[i * columns + k].to_f64()
+            } else {
+                m[k * columns + i].to_f64()
+            }
+        };
+        let (short, long) = (rows.min(columns), rows.max(columns));
+        let mut worst = 0f64;
+        for i in 0..short {
+            for j in 0..=i {
+                let dot: f64 = (0..long).map(|k| at(i, k) * at(j, k)).sum();
+                worst = worst.max((dot - f64::from(u8::from(i == j))).abs());
+            }
+        }
+        worst
+    }
+
+    const SHAPES: [[usize; 2]; 10] = [
+        [1, 1],
+        [1, 7],
+        [7, 1],
+        [5, 5],
+        [32, 32],
+        [33, 65],
+        [65, 33],
+        [200, 200],
+        [300, 100],
+        [64, 700],
+    ];
+
+    #[test]
+    fn rows_or_columns_are_orthonormal() {
+        let (mut single, mut double) = (0f64, 0f64);
+        for [rows, columns] in SHAPES {
+            let layout = Layout::linear_out_in();
+            single = single.max(defect(
+                &draw::<f32>(&[rows, columns], &layout, 1.0),
+                rows,
+                columns,
+            ));
+            double = double.max(defect(
+                &draw::<f64>(&[rows, columns], &layout, 1.0),
+                rows,
+                columns,
+            ));
+        }
+        println!("max |QᵀQ - I|: f32 {single:.2e}, f64 {double:.2e}");
+        assert!(single < 3e-6 && double < 1e-14, "{single:e} {double:e}");
+    }
+
+    #[test]
+    #[ignore = "half a minute; for the figures in the documentation"]
+    fn large_matrices_are_orthonormal() {
+        for [rows, columns] in [[2048, 2048], [1024, 4096], [4096, 1024]] {
+            let begun = std::time::Instant::now();
+            let q = draw::<f32>(&[rows, columns], &Layout::linear_out_in(), 1.0);
+            println!("{rows} × {columns}: {:?}", begun.elapsed());
+            let worst = defect(&q, rows, columns);
+            println!("{rows} × {columns}: max |QᵀQ - I| {worst:.2e}");
+            assert!(worst < 1e-5);
+        }
+    }
+
+    /// H₁ … H_k applied one by one in double precision.
+    #[test]
+    fn blocks_are_the_product_of_reflections() {
+        for [rows, columns] in SHAPES {
+            let (n, k) = (rows.max(columns), rows.min(columns));
+            let stream = Stream::new(Seed::new(11), "q").substream("orthogonal/0");
+            let mut q = vec![0f64; n * k];
+            for i in 0..k {
+                q[i * n + i] = 1.0;
+            }
+            let gaussian = Sampler::Normal(Normal {
+                mean: 0.0,
+                std: 1.0,
+            });
+            for j in (0..k).rev() {
+                let mut v = vec![0f64; n - j];
+                gaussian.fill_serially(&stream, (j * n + j) as u64, &mut v);
+                let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+                let sign = if v[0] < 0.0 { -1.0 } else { 1.0 };
+                v[0] += sign * norm;
+                let square: f64 = v.iter().map(|x| x * x).sum();
+                for column in q.chunks_mut(n) {
+                    let dot: f64 = v.iter().zip(&column[j..]).map(|(v, x)| v * x).sum();
+                    for (x, v) in column[j..].iter_mut().zip(&v) {
+                        *x -= 2.0 * dot / square * v;
+                    }
+                }
+                q[j * n..(j + 1) * n].iter_mut().for_each(|x| *x *= -sign);
+            }
+            let got = draw::<f64>(&[rows, columns], &Layout::linear_out_in(), 1.0);
+            let single = draw::<f32>(&[rows, columns], &Layout::linear_out_in(), 1.0);
+            for i in 0..rows {
+                for j in 0..columns {
+                    let expected = if rows <= columns {
+                        q[i * n + j]
+                    } else {
+                        q[j * n + i]
+                    };
+                    assert!(
+                        (got[i * columns + j] - expected).abs() < 1e-14,
+                        "{rows} × {columns} at {i}, {j}"
+                    );
+                    assert!((f64::from(single[i * columns + j]) - expected).abs() < 2e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_row_is_a_normalized_gaussian_vector() {
+        let stream = Stream::new(Seed::new(11), "q").substream("orthogonal/0");
+        let mut x = vec![0f64; 40];
+        Sampler::Normal(Normal {
+            mean: 0.0,
+            std: 1.0,
+        })
+        .fill_serially(&stream, 0, &mut x);
+        let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let q = draw::<f64>(&[3, 40], &Layout::linear_out_in(), 1.0);
+        assert!(x.iter().zip(&q).all(|(x, q)| (x / norm - q).abs() < 1e-14));
+    }
+
+    /// Haar: trace² of a random orthogonal matrix has mean 1, a 1 × 1 matrix is ±1 evenly, entries have variance 1/n.
+    #[test]
+    fn it_is_haar() {
+        let n = 8;
+        let matrices: Vec<f64> = draw(&[4000, n, n], &Layout::linear_out_in().stack(1), 1.0);
+        let traces: Vec<f64> = matrices
+            .chunks(n * n)
+            .map(|q| (0..n).map(|i| q[i * n + i]).sum())
+            .collect();
+        let count = traces.len() as f64;
+        let mean = traces.iter().sum::<f64>() / count;
+        let square = traces.iter().map(|t| t * t).sum::<f64>() / count;
+        let fourth = traces.iter().map(|t| t.powi(4)).sum::<f64>() / count;
+        assert!(
+            mean.abs() < 0.06 && (square - 1.0).abs() < 0.1 && (fourth - 3.0).abs() < 0.6,
+            "{mean} {square} {fourth}"
+        );
+        for place in [0, 9, 63, 56] {
+            let square = matrices
+                .chunks(n * n)
+                .map(|q| q[place] * q[place])
+                .sum::<f64>()
+                / count;
+            assert!(
+                (square * n as f64 - 1.0).abs() < 0.1,
+                "entry {place}: {square}"
+            );
+        }
+        let signs: Vec<f32> = draw(&[1000, 1, 1], &Layout::linear_out_in().stack(1), 1.0);
+        let positive = signs.iter().filter(|s| **s == 1.0).count();
+        assert!(
+            signs.iter().all(|s| s.abs() == 1.0) && (430..570).contains(&positive),
+            "{positive}"
+        );
+    }
+
+    #[test]
+    fn groups_parts_and_stacks_are_matrices_of_their_own() {
+        let conv = draw::<f32>(&[8, 3, 3, 3], &Layout::conv(2, 2), 1.0);
+        for group in conv.chunks(4 * 27) {
+            assert!(defect(group, 4, 27) < 1e-6);
+        }
+        let gates = draw::<f32>(&[6, 24], &Layout::linear_in_out().fused(&[6; 4]), 1.0);
+        for gate in 0..4 {
+            let part: Vec<f32> = (0..6)
+                .flat_map(|r| gates[r * 24 + gate * 6..][..6].to_vec())
+                .collect();
+            assert!(defect(&part, 6, 6) < 1e-6);
+        }
+        let depthwise = draw::<f32>(&[5, 1, 9], &Layout::depthwise(1), 2.0);
+        for row in depthwise.chunks(9) {
+            assert!((row.iter().map(|x| x * x).sum::<f32>() - 4.0).abs() < 1e-5);
+        }
+        let transposed = draw::<f32>(&[4, 3, 5], &Layout::conv_transpose(1, 2, &[2]), 1.0);
+        for group in transposed.chunks(30) {
+            assert!(defect(group, 2, 15) < 1e-6);
+        }
+    }
+
+    // torch, Keras and JAX raise for half precision.
+    #[test]
+    fn half_precision_is_the_rounded_f32() {
+        let layout = Layout::linear_out_in();
+        let single = draw::<f32>(&[20, 30], &layout, 1.0);
+        let half = draw::<half::bf16>(&[20, 30], &layout, 1.0);
+        assert!(
+            single
+                .iter()
+                .zip(&half)
+                .all(|(s, h)| half::bf16::from_f32(*s) == *h)
+        );
+    }
+
+    #[test]
+    fn a_slice_alone_is_the_slice_of_the_whole() {
+        let layout = Layout::linear_out_in().stack(1);
+        for shape in [[2, 70, 90], [2, 90, 70], [1, 100, 40], [3, 1, 5]] {
+            let whole = draw::<f32>(&shape, &layout, 1.5);
+            let filler = Initializer::orthogonal(1.5)
+                .unwrap()
+                .resolve(&shape, &layout)
+                .unwrap();
+            let stream = Stream::new(Seed::new(11), "q");
+            for (start, end) in [
+                (0, 1),
+                (3, 14),
+                (whole.len() / 3, whole.len() / 3 * 2),
+                (whole.len() - 1, whole.len()),
+            ] {
+                let mut part = vec![0f32; end - start];
+                filler.fill(&stream, start as u64, &mut part).unwrap();
+                assert_eq!(part, whole[start..end], "{shape:?} {start}..{end}");
+            }
+            let pieces: Vec<f32> = (0..whole.len())
+                .step_by(97)
+                .flat_map(|start| {
+                    let mut part = vec![0f32; 97.min(whole.len() - start)];
+                    filler.fill(&stream, start as u64, &mut part).unwrap();
+                    part
+                })
+                .collect();
+            assert_eq!(pieces, whole, "{shape:?} in pieces");
+        }
+    }
+
+    #[test]
+    fn what_is_no_matrix_is_refused_with_a_way_out() {
+        let message = |shape: &[usize], layout: &Layout| {
+            Initializer::orthogonal(1.0)
+                .unwrap()
+                .resolve(shape, layout)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            message(&[5], &Layout::vector()),
+            "orthogonal for shape [5]: a vector is no matrix; write zeros, constant or normal"
+        );
+        assert!(
+            message(&[3, 3, 4, 2], &Layout::depthwise_channels_last(2))
+                .contains("transpose the tensor")
+        );
+    }
+}

@@ -1,0 +1,486 @@
+//! An initializer as text: the call that makes it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Initializer, catalogue, kaiming};
+use crate::text::{Bound, Call, Number, ParseError, Value, suggestion, write_call};
+use crate::{Activation, Distribution, Mode};
+
+impl fmt::Display for Initializer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Zeros | Self::Ones => f.pad(name),
+            Self::Constant { value } => write_call(f, name, &[("value", &Number(*value))]),
+            Self::Uniform { low, high } => {
+                write_call(f, name, &[("low", &Number(*low)), ("high", &Number(*high))])
+            }
+            Self::Normal { mean, std } => {
+                write_call(f, name, &[("mean", &Number(*mean)), ("std", &Number(*std))])
+            }
+            Self::TruncatedNormal {
+                mean,
+                std,
+                low,
+                high,
+                corrected,
+            } => {
+                let (mean, std, low, high) =
+                    (Number(*mean), Number(*std), Number(*low), Number(*high));
+                let plain: [(&str, &dyn fmt::Display); 5] = [
+                    ("mean", &mean),
+                    ("std", &std),
+                    ("low", &low),
+                    ("high", &high),
+                    ("corrected", &"true"),
+                ];
+                write_call(f, name, if *corrected { &plain } else { &plain[..4] })
+            }
+            Self::VarianceScaling {
+                scale,
+                mode,
+                distribution,
+            } => write_call(
+                f,
+                name,
+                &[
+                    ("scale", &Number(*scale)),
+                    ("mode", mode),
+                    ("distribution", distribution),
+                ],
+            ),
+            Self::KaimingUniform { mode, gain }
+            | Self::KaimingNormal { mode, gain }
+            | Self::KaimingTruncated { mode, gain } => {
+                write_call(f, name, &[("mode", mode), ("gain", &Number(*gain))])
+            }
+            Self::XavierUniform { gain }
+            | Self::XavierNormal { gain }
+            | Self::XavierTruncated { gain }
+            | Self::LecunUniform { gain }
+            | Self::LecunNormal { gain }
+            | Self::LecunTruncated { gain }
+            | Self::Orthogonal { gain }
+            | Self::Identity { gain } => {
+                if *gain == 1.0 {
+                    f.pad(name)
+                } else {
+                    write_call(f, name, &[("gain", &Number(*gain))])
+                }
+            }
+            Self::Concat { axis, parts } => {
+                write!(f, "{name}(axis={axis}")?;
+                for (size, part) in parts {
+                    write!(f, ", {size}: {part}")?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+impl FromStr for Initializer {
+    type Err = ParseError;
+
+    /// Reads a call: arguments by name, or by position in the order they print; those with a usual value may be left
+    /// out. A gain may be a number or an activation.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        from_call(Call::parse(text)?)
+    }
+}
+
+fn from_call(call: Call) -> Result<Initializer, ParseError> {
+    let position = call.position;
+    let wanted = call.name.to_ascii_lowercase();
+    let entry = catalogue()
+        .iter()
+        .find(|e| e.name == wanted || e.aliases.contains(&wanted.as_str()));
+    let Some(entry) = entry else {
+        let known = catalogue()
+            .iter()
+            .flat_map(|e| e.aliases.iter().chain([&e.name]).copied());
+        let hint = suggestion(&wanted, known);
+        return Err(ParseError::new(
+            position,
+            format!("unknown initializer '{}'{hint}", call.name),
+        ));
+    };
+    let name = entry.name;
+    let required = |bound: Option<Bound>, parameter: &str| -> Result<f64, ParseError> {
+        bound
+            .ok_or_else(|| ParseError::new(position, format!("{name} needs {parameter}")))?
+            .number()
+    };
+    let parsed = match name {
+        "zeros" => {
+            let [] = call.bind([])?;
+            Initializer::Zeros
+        }
+        "ones" => {
+            let [] = call.bind([])?;
+            Initializer::Ones
+        }
+        "constant" => {
+            let [value] = call.bind(["value"])?;
+            Initializer::Constant {
+                value: required(value, "value")?,
+            }
+        }
+        "uniform" => {
+            let [low, high] = call.bind(["low", "high"])?;
+            Initializer::Uniform {
+                low: required(low, "low")?,
+                high: required(high, "high")?,
+            }
+        }
+        "normal" => {
+            let [mean, std] = call.bind(["mean", "std"])?;
+            Initializer::Normal {
+                mean: number_or(mean, 0.0)?,
+                std: required(std, "std")?,
+            }
+        }
+        "truncated_normal" => {
+            let [mean, std, low, high, corrected] =
+                call.bind(["mean", "std", "low", "high", "corrected"])?;
+            Initializer::TruncatedNormal {
+                mean: number_or(mean, 0.0)?,
+                std: required(std, "std")?,
+                low: number_or(low, -2.0)?,
+                high: number_or(high, 2.0)?,
+                corrected: flag(corrected)?,
+            }
+        }
+        "variance_scaling" => {
+            let [scale, mode, distribution] = call.bind(["scale", "mode", "distribution"])?;
+            let distribution: Distribution = word_or(distribution)?;
+            Initializer::VarianceScaling {
+                scale: number_or(scale, 1.0)?,
+                mode: mode_or(mode)?,
+                distribution,
+            }
+        }
+        "kaiming_uniform" | "kaiming_normal" | "kaiming_truncated" => {
+            let [mode, gain] = call.bind(["mode", "gain"])?;
+            let (mode, gain) = (mode_or(mode)?, gain_or(gain, kaiming::DEFAULT_GAIN)?);
+            match name {
+                "kaiming_uniform" => Initializer::KaimingUniform { mode, gain },
+                "kaiming_normal" => Initializer::KaimingNormal { mode, gain },
+                _ => Initializer::KaimingTruncated { mode, gain },
+            }
+        }
+        "concat" => concat(call)?,
+        _ => {
+            let [gain] = call.bind(["gain"])?;
+            let gain = gain_or(gain, 1.0)?;
+            match name {
+                "xavier_uniform" => Initializer::XavierUniform { gain },
+                "xavier_normal" => Initializer::XavierNormal { gain },
+                "xavier_truncated" => Initializer::XavierTruncated { gain },
+                "lecun_uniform" => Initializer::LecunUniform { gain },
+                "lecun_normal" => Initializer::LecunNormal { gain },
+                "lecun_truncated" => Initializer::LecunTruncated { gain },
+                "orthogonal" => Initializer::Orthogonal { gain },
+                _ => Initializer::Identity { gain },
+            }
+        }
+    };
+    match parsed.validate() {
+        Ok(()) => Ok(parsed),
+        Err(error) => Err(ParseError::new(position, error.to_string())),
+    }
+}
+
+fn concat(call: Call) -> Result<Initializer, ParseError> {
+    let position = call.position;
+    let (mut axis, mut parts) = (None, Vec::new());
+    for argument in call.arguments {
+        match (argument.key.as_deref(), argument.size, argument.value) {
+            (Some("axis"), None, Value::Number(number)) if axis.is_none() => {
+                let whole = number as usize;
+                if whole as f64 != number {
+                    return Err(ParseError::new(
+                        argument.position,
+                        "axis must be a whole number",
+                    ));
+                }
+                axis = Some(whole);
+            }
+            (None, Some(size), Value::Call(part)) => parts.push((size, from_call(part)?)),
+            _ => {
+                return Err(ParseError::new(
+                    argument.position,
+                    "expected axis=number or size: initializer",
+                ));
+            }
+        }
+    }
+    let axis = axis.ok_or_else(|| ParseError::new(position, "concat needs axis"))?;
+    Ok(Initializer::Concat { axis, parts })
+}
+
+fn number_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
+    bound.map_or(Ok(usual), |bound| bound.number())
+}
+
+/// A number, or the gain of the activation named.
+fn gain_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
+    match bound {
+        Some(Bound {
+            value: Value::Call(activation),
+            ..
+        }) => Ok(Activation::from_call(activation)?.gain().value()),
+        other => number_or(other, usual),
+    }
+}
+
+fn mode_or(bound: Option<Bound>) -> Result<Mode, ParseError> {
+    word_or(bound)
+}
+
+fn word_or<T: FromStr<Err: fmt::Display> + Default>(bound: Option<Bound>) -> Result<T, ParseError> {
+    let Some(bound) = bound else {
+        return Ok(T::default());
+    };
+    bound
+        .word()?
+        .parse()
+        .map_err(|error: T::Err| ParseError::new(bound.value_position(), error.to_string()))
+}
+
+fn flag(bound: Option<Bound>) -> Result<bool, ParseError> {
+    let Some(bound) = bound else { return Ok(false) };
+    match bound.word()? {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(ParseError::new(
+            bound.value_position(),
+            format!("expected true or false, found '{other}'"),
+        )),
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Initializer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Initializer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mode() -> impl Strategy<Value = Mode> {
+        prop::sample::select(&Mode::ALL[..])
+    }
+
+    fn positive() -> impl Strategy<Value = f64> {
+        prop_oneof![1e-300..1e300f64, 1e-3..10f64, Just(1.0)]
+    }
+
+    fn finite() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO,
+            -1f64..1.0
+        ]
+    }
+
+    pub(super) fn any_initializer() -> impl Strategy<Value = Initializer> {
+        use Initializer as I;
+        let distribution = prop::sample::select(&Distribution::ALL[..]);
+        let leaf = prop_oneof![
+            Just(I::Zeros),
+            Just(I::Ones),
+            finite().prop_map(|value| I::Constant { value }),
+            (finite(), finite()).prop_map(|(a, b)| I::Uniform {
+                low: a.min(b),
+                high: a.max(b)
+            }),
+            (finite(), finite()).prop_map(|(mean, std)| I::Normal {
+                mean,
+                std: std.abs()
+            }),
+            (finite(), positive(), -4f64..0.0, 0.1f64..4.0, any::<bool>()).prop_map(
+                |(mean, std, low, high, corrected)| {
+                    I::TruncatedNormal {
+                        mean,
+                        std,
+                        low,
+                        high,
+                        corrected,
+                    }
+                }
+            ),
+            (positive(), mode(), distribution).prop_map(|(scale, mode, distribution)| {
+                I::VarianceScaling {
+                    scale,
+                    mode,
+                    distribution,
+                }
+            }),
+            positive().prop_map(|gain| I::XavierUniform { gain }),
+            positive().prop_map(|gain| I::XavierNormal { gain }),
+            positive().prop_map(|gain| I::XavierTruncated { gain }),
+            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingUniform { mode, gain }),
+            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingNormal { mode, gain }),
+            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingTruncated { mode, gain }),
+            positive().prop_map(|gain| I::LecunUniform { gain }),
+            positive().prop_map(|gain| I::LecunNormal { gain }),
+            positive().prop_map(|gain| I::LecunTruncated { gain }),
+            positive().prop_map(|gain| I::Orthogonal { gain }),
+            positive().prop_map(|gain| I::Identity { gain: -gain }),
+        ];
+        leaf.prop_recursive(2, 8, 4, |part| {
+            (0usize..4, prop::collection::vec((0usize..1000, part), 1..4))
+                .prop_map(|(axis, parts)| I::Concat { axis, parts })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parses_what_it_prints(initializer in any_initializer()) {
+            let text = initializer.to_string();
+            prop_assert_eq!(text.parse::<Initializer>(), Ok(initializer.clone()), "{}", text);
+            #[cfg(feature = "serde")]
+            {
+                let json = serde_json::to_string(&initializer).unwrap();
+                prop_assert_eq!(json.clone(), format!("\"{text}\""));
+                prop_assert_eq!(serde_json::from_str::<Initializer>(&json).unwrap(), initializer);
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "[a-z_(),=:0-9.e+ -]{0,60}", any in ".{0,40}") {
+            let _ = text.parse::<Initializer>();
+            let _ = any.parse::<Initializer>();
+        }
+
+        #[test]
+        fn no_mutilated_call_panics(initializer in any_initializer(), cut in 0usize..200) {
+            let text: String = initializer.to_string().chars().take(cut).collect();
+            let _ = text.parse::<Initializer>();
+        }
+    }
+
+    #[test]
+    fn text_as_in_the_documentation() {
+        for (text, printed) in [
+            ("zeros", "zeros"),
+            ("zeros()", "zeros"),
+            (" Glorot_Uniform ", "xavier_uniform"),
+            ("xavier_uniform(gain = 2)", "xavier_uniform(gain=2)"),
+            (
+                "he_normal",
+                "kaiming_normal(mode=fan_in, gain=1.4142135623730951)",
+            ),
+            (
+                "msra_normal(fan_out, 1)",
+                "kaiming_normal(mode=fan_out, gain=1)",
+            ),
+            ("normal(std=0.02)", "normal(mean=0, std=0.02)"),
+            ("normal(0, 1e-10)", "normal(mean=0, std=1e-10)"),
+            (
+                "trunc_normal(std=.02)",
+                "truncated_normal(mean=0, std=0.02, low=-2, high=2)",
+            ),
+            (
+                "truncated_normal(0, 1, -1, 3, corrected=true)",
+                "truncated_normal(mean=0, std=1, low=-1, high=3, corrected=true)",
+            ),
+            (
+                "variance_scaling",
+                "variance_scaling(scale=1, mode=fan_in, distribution=truncated_normal)",
+            ),
+            ("eye(gain=-1)", "identity(gain=-1)"),
+            (
+                "concat(axis=0, 64: zeros, 64:ones,128 : zeros)",
+                "concat(axis=0, 64: zeros, 64: ones, 128: zeros)",
+            ),
+        ] {
+            assert_eq!(text.parse::<Initializer>().unwrap().to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn errors_point_at_the_character_and_suggest() {
+        let message = |text: &str| text.parse::<Initializer>().unwrap_err().to_string();
+        for (text, expected) in [
+            (
+                "kaimng_normal",
+                "character 1: unknown initializer 'kaimng_normal'; did you mean 'kaiming_normal'?",
+            ),
+            ("spiral", "character 1: unknown initializer 'spiral'"),
+            (
+                "xavier_uniform(gian=2)",
+                "character 16: xavier_uniform has no argument 'gian'; did you mean 'gain'?",
+            ),
+            (
+                "kaiming_normal(mode=fanin)",
+                "character 21: unknown mode 'fanin'; known are fan_in, fan_out, fan_avg and fan_geo_avg",
+            ),
+            (
+                "kaiming_normal(gain=rleu)",
+                "character 21: unknown activation 'rleu'; did you mean 'relu'?",
+            ),
+            (
+                "normal(0, 1, 2)",
+                "character 14: normal takes at most 2 arguments",
+            ),
+            (
+                "normal(mean=0, mean=1)",
+                "character 16: 'mean' is given twice",
+            ),
+            (
+                "normal(std=1, 0)",
+                "character 15: an argument without a name after one with a name",
+            ),
+            ("normal", "character 1: normal needs std"),
+            (
+                "normal(std=-1)",
+                "character 1: normal(mean=0, std=-1): std must not be negative",
+            ),
+            (
+                "normal(std=1e999)",
+                "character 12: '1e999' is not a finite number",
+            ),
+            ("normal(std=1", "character 13: normal( is not closed"),
+            (
+                "normal(std=1))",
+                "character 14: ')' after the end of normal",
+            ),
+            (
+                "normal(std=1;2)",
+                "character 13: expected ',' or ')', found ';'",
+            ),
+            ("concat(64: zeros)", "character 1: concat needs axis"),
+            (
+                "concat(axis=0, 64: zeroes)",
+                "character 20: unknown initializer 'zeroes'; did you mean 'zeros'?",
+            ),
+            (
+                "concat(axis=0, 1.5: zeros)",
+                "character 16: a size must be a whole number",
+            ),
+            ("", "character 1: expected a name, found the end"),
+        ] {
+            assert_eq!(message(text), expected);
+        }
+        let deep = format!(
+            "{}zeros{}",
+            "concat(axis=0, 1: ".repeat(100_000),
+            ")".repeat(100_000)
+        );
+        assert!(message(&deep).ends_with("more than 16 calls within calls"));
+    }
+}
