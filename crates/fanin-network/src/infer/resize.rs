@@ -1,0 +1,141 @@
+//! `Resize` and `Upsample`.
+
+use super::operation::{Found, Inferred, Operation, known};
+use crate::fold::{geometry, normalize_axis};
+use crate::{Attribute, HostTensor};
+
+/// Where the scales and sizes stand in each version.
+pub(super) fn resize(operation: &Operation<'_>) -> Found {
+    let x = operation.required(0, "X")?;
+    let (scales_at, sizes_at) = match operation.op {
+        "Upsample" => (1, usize::MAX),
+        _ if operation.opset < 11 => (1, usize::MAX),
+        _ => (2, 3),
+    };
+    let shape = known!(x.shape, x.element);
+    let axes: Vec<usize> = match operation.attributes.ints("axes") {
+        Some(axes) => axes
+            .iter()
+            .map(|&axis| normalize_axis(axis, shape.len()))
+            .collect::<Result<_, _>>()?,
+        None => (0..shape.len()).collect(),
+    };
+    let mut out = shape.to_vec();
+
+    // An input that is there but empty counts as left out.
+    if operation.has(sizes_at) && operation.shape(sizes_at) != Some(&[0]) {
+        let sizes = known!(operation.integers(sizes_at, "sizes")?.flatten(), x.element);
+        let sizes = geometry::sizes(&sizes, "sizes")?;
+        if sizes.len() != axes.len() {
+            return Err(format!(
+                "sizes {sizes:?} do not fit axes {axes:?} of {shape:?}"
+            ));
+        }
+        let policy = operation
+            .attributes
+            .str("keep_aspect_ratio_policy", "stretch");
+        let ratios = axes
+            .iter()
+            .zip(&sizes)
+            .map(|(&axis, &size)| size as f64 / shape[axis] as f64);
+        let common = match policy {
+            "stretch" => None,
+            "not_larger" => Some(ratios.fold(f64::INFINITY, f64::min)),
+            "not_smaller" => Some(ratios.fold(0.0, f64::max)),
+            other => return Err(format!("does not know the aspect ratio policy `{other}`")),
+        };
+        for (&axis, &size) in axes.iter().zip(&sizes) {
+            out[axis] = match common {
+                // Halves go up.
+                Some(scale) => (scale * shape[axis] as f64 + 0.5).floor() as usize,
+                None => size,
+            };
+        }
+        return Ok(vec![Inferred::known(x.element, out)]);
+    }
+
+    let scales = match operation.attributes.get("scales") {
+        Some(Attribute::Floats(scales)) => scales.clone(),
+        _ if operation.has(scales_at) => {
+            let constant = operation.input(scales_at).and_then(|input| input.constant);
+            known!(constant.map(HostTensor::to_f32), x.element)
+        }
+        _ => return Err("has neither scales nor sizes".to_owned()),
+    };
+    if scales.len() != axes.len() {
+        return Err(format!(
+            "scales {scales:?} do not fit axes {axes:?} of {shape:?}"
+        ));
+    }
+    for (&axis, &scale) in axes.iter().zip(&scales) {
+        if !(scale > 0.0 && scale.is_finite()) {
+            return Err(format!("scales {scales:?} are not all positive"));
+        }
+        // In f32, as the standard's own shape inference rounds.
+        out[axis] = (shape[axis] as f32 * scale).floor() as usize;
+    }
+    Ok(vec![Inferred::known(x.element, out)])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::infer::testing::{Given, attributes, first, floats, ints, known_floats};
+    use crate::{Attribute, Attributes};
+
+    #[test]
+    fn scales_and_sizes_of_each_version() {
+        let x = || floats(&[1, 3, 5, 4]);
+        let scales = || known_floats(&[1.0, 1.0, 1.5, 0.6]);
+        let none = Attributes::default;
+        assert_eq!(
+            first("Upsample", 9, none(), &[x(), scales()]).unwrap(),
+            [1, 3, 7, 2]
+        );
+        assert_eq!(
+            first("Resize", 10, none(), &[x(), scales()]).unwrap(),
+            [1, 3, 7, 2]
+        );
+        assert_eq!(
+            first("Resize", 13, none(), &[x(), Given::Absent, scales()]).unwrap(),
+            [1, 3, 7, 2]
+        );
+        let inputs = [x(), Given::Absent, known_floats(&[]), ints(&[1, 3, 9, 9])];
+        assert_eq!(first("Resize", 11, none(), &inputs).unwrap(), [1, 3, 9, 9]);
+        let stated = attributes([("scales", Attribute::Floats(vec![1.0, 1.0, 2.0, 2.0]))]);
+        assert_eq!(first("Upsample", 7, stated, &[x()]).unwrap(), [1, 3, 10, 8]);
+        assert!(first("Resize", 13, none(), &[x()]).is_err());
+        assert!(first("Resize", 10, none(), &[x(), known_floats(&[2.0])]).is_err());
+        assert!(
+            first(
+                "Resize",
+                10,
+                none(),
+                &[x(), known_floats(&[1.0, 1.0, f32::NAN, 1.0])]
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn aspect_ratio_policies() {
+        let resize = |policy: &str| {
+            let attributes = attributes([
+                ("axes", Attribute::Ints(vec![2, 3])),
+                (
+                    "keep_aspect_ratio_policy",
+                    Attribute::String(policy.to_owned()),
+                ),
+            ]);
+            let inputs = [
+                floats(&[1, 3, 2, 4]),
+                Given::Absent,
+                Given::Absent,
+                ints(&[7, 8]),
+            ];
+            first("Resize", 18, attributes, &inputs).unwrap()
+        };
+        assert_eq!(resize("stretch"), [1, 3, 7, 8]);
+        assert_eq!(resize("not_larger"), [1, 3, 4, 8]);
+        assert_eq!(resize("not_smaller"), [1, 3, 7, 14]);
+    }
+}

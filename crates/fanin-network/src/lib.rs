@@ -1,0 +1,41 @@
+//! What a network is: the graph, its shapes, its parameters and the role of each.
+//!
+//! A [`Network`] comes from an ONNX file ([`onnx`]) or from a one-line description
+//! ([`architecture`]). On the way it passes these rooms, in this order:
+//!
+//! 1. [`onnx`] or [`architecture`] makes the raw graph: every stored tensor is a constant;
+//! 2. [`parameter`] tells parameters (what training changes) from buffers and plain constants;
+//! 3. [`infer`] gives every value its element type and shape, and [`fold`] turns what is known
+//!    before the run (shape arithmetic, masks, position ids) into constants;
+//! 4. [`role`] says what each parameter is for and what its axes mean.
+//!
+//! Everything after this crate reads the result and never the file.
+
+pub mod architecture;
+mod attribute;
+mod dims;
+mod element;
+mod error;
+pub mod fold;
+mod graph;
+mod host;
+pub mod infer;
+pub mod onnx;
+mod open;
+pub mod parameter;
+mod payload;
+pub mod role;
+mod storage;
+mod weights;
+
+pub use attribute::{Attribute, Attributes};
+pub use dims::Dims;
+pub use element::ElementType;
+pub use error::NetworkError;
+pub use graph::{
+    Network, Node, NodeId, Origin, Parameter, ParameterId, Source, Value, ValueId, ValueKind,
+};
+pub use host::{HostData, HostTensor};
+pub use payload::{MAX_FILLED, Payload};
+pub use role::{Feeds, Purpose, RecurrentKind, Role};
+pub use weights::Weights;

@@ -1,0 +1,66 @@
+//! What the axes of a parameter mean.
+
+use fanin::{Axis, Layout};
+
+/// A guess from the rank alone: vectors, `[output, input]`, convolution kernels.
+pub(crate) fn by_rank(shape: &[usize]) -> Layout {
+    let axes = match shape.len() {
+        0 => Vec::new(),
+        1 => vec![Axis::Output],
+        n => {
+            let mut axes = vec![Axis::Output, Axis::Input];
+            axes.resize(n, Axis::Field);
+            axes
+        }
+    };
+    plain(axes)
+}
+
+/// A layout of axes alone.
+pub(super) fn plain(axes: Vec<Axis>) -> Layout {
+    Layout::new(axes)
+}
+
+/// One number per channel, in whatever rank it is stored.
+pub(super) fn vector(rank: usize) -> Layout {
+    plain(vec![Axis::Output; rank])
+}
+
+/// Rows picked by ids.
+pub(super) fn embedding(rank: usize) -> Layout {
+    let mut axes = vec![Axis::Output; rank];
+    if let Some(first) = axes.first_mut() {
+        *first = Axis::Lookup;
+    }
+    plain(axes)
+}
+
+/// `[.., position, width]`: one row per position, whatever is stacked before.
+pub(super) fn rows(rank: usize) -> Layout {
+    let mut axes = vec![Axis::Stack; rank];
+    let mut last = axes.iter_mut().rev();
+    if let Some(width) = last.next() {
+        *width = Axis::Output;
+    }
+    if let Some(position) = last.next() {
+        *position = Axis::Lookup;
+    }
+    plain(axes)
+}
+
+/// Carries the meaning of the axes of a value over to the parameter it was made of.
+///
+/// `origins[i]` are the parameter's axes that axis i of the value is made of.
+pub(super) fn carry(meaning: &[Axis], origins: &[Vec<usize>], rank: usize) -> Vec<Axis> {
+    let mut axes: Vec<Option<Axis>> = vec![None; rank];
+    for (axis, origin) in meaning.iter().zip(origins) {
+        for &o in origin {
+            if let Some(slot) = axes.get_mut(o) {
+                slot.get_or_insert(*axis);
+            }
+        }
+    }
+    axes.into_iter()
+        .map(|axis| axis.unwrap_or(Axis::Stack))
+        .collect()
+}

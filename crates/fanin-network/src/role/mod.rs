@@ -1,0 +1,31 @@
+//! What each parameter is for, read off the graph around it.
+//!
+//! One matcher per idea, each in a file of its own: linear layers and biases, convolutions,
+//! embeddings, recurrent layers, normalizations, attention, gates, residual branches, the output
+//! head, activations. Before them the graph is prepared once: which values depend on the input,
+//! which operations spell out an activation or a norm, which sums add to a residual stream.
+//! [`assign`] asks them all; each answer says why.
+
+pub mod activation;
+mod assign;
+mod attention;
+mod convolution;
+mod embedding;
+mod gate;
+mod head;
+pub(crate) mod layout;
+mod linear;
+mod normalization;
+mod op;
+mod purpose;
+mod recurrent;
+mod residual;
+mod uses;
+mod view;
+mod walk;
+
+pub use assign::assign;
+pub use purpose::{Feeds, Purpose, RecurrentKind, Role};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Recurrent layers: the `LSTM`, `GRU` and `RNN` operators, and plain recurrence written out step by
+//! step.
+
+use fanin::Axis;
+
+use super::linear::feeds;
+use super::residual::Streams;
+use super::uses::{Use, Verdict};
+use super::view::View;
+use super::walk::{sources, trace};
+use super::{Feeds, Role, layout};
+use crate::{NodeId, RecurrentKind, ValueId};
+
+/// Weights and bias of a recurrent operator.
+///
+/// W is `[directions, gates · hidden, input]`, R `[directions, gates · hidden, hidden]`, B
+/// `[directions, 2 · gates · hidden]`. Parts of them may come from parameters of their own, one per
+/// direction or gate.
+pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
+    let node = view.network.node(found.node);
+    let kind = match node.op.as_str() {
+        "LSTM" => RecurrentKind::Lstm,
+        "GRU" => RecurrentKind::Gru,
+        "RNN" => RecurrentKind::Rnn,
+        _ => return None,
+    };
+    let hidden = usize::try_from(node.attributes.int("hidden_size", 0))
+        .ok()
+        .filter(|&hidden| hidden > 0)
+        .or_else(|| {
+            let recurrent = view.network.input(found.node, 2)?;
+            view.shape(recurrent).last().copied()
+        })?;
+    let (role, meaning, what) = match found.slot {
+        1 => (
+            Role::RecurrentInput,
+            vec![Axis::Stack, Axis::Output, Axis::Input],
+            "from the input into the gates of",
+        ),
+        2 => (
+            Role::RecurrentHidden,
+            vec![Axis::Stack, Axis::Output, Axis::Input],
+            "from the state into the gates of",
+        ),
+        3 => (
+            Role::RecurrentBias,
+            vec![Axis::Stack, Axis::Output],
+            "bias of the gates of",
+        ),
+        _ => return None,
+    };
+    let axes = layout::carry(&meaning, &found.origins, found.rank);
+    let width = axes
+        .iter()
+        .zip(parameter_shape(view, found))
+        .filter(|(axis, _)| **axis == Axis::Output)
+        .map(|(_, size)| size)
+        .product::<usize>();
+    let mut layout = layout::plain(axes);
+    if hidden > 0 && width % hidden == 0 && width / hidden > 1 {
+        layout.fused = vec![hidden; width / hidden];
+    }
+    Some(Verdict {
+        recurrent: Some((kind, hidden)),
+        ..Verdict::new(role, layout, format!("{what} {} `{}`", node.op, node.name))
+    })
+}
+
+/// The shape of the parameter itself, found back from the value that arrives.
+fn parameter_shape(view: &View<'_>, found: &Use) -> Vec<usize> {
+    let mut id = found.value;
+    let mut open = vec![id];
+    let mut steps = 0usize;
+    while let Some(next) = open.pop() {
+        steps += 1;
+        if steps > 256 {
+            break;
+        }
+        if view.network.as_parameter(next).is_some() && view.shape(next).len() == found.rank {
+            id = next;
+            break;
+        }
+        if let Some(node) = view.producer(next) {
+            open.extend(node.inputs.iter().copied().flatten());
+        }
+    }
+    view.shape(id).to_vec()
+}
+
+/// A linear layer whose own output, through a sum and an activation, is its next input: recurrence
+/// written out step by step.
+pub(super) fn unrolled(view: &View<'_>, streams: &Streams, found: &[Use]) -> Option<Verdict> {
+    let layers: Vec<&Use> = found.iter().filter(|u| view.is_layer(u.node)).collect();
+    let (first, second) = (layers.first()?, layers.get(1)?);
+    let linear = |u: &Use| matches!(view.network.node(u.node).op.as_str(), "MatMul" | "Gemm");
+    if !linear(first) || !linear(second) || !feeds_itself(view, streams, first.node, second.node) {
+        return None;
+    }
+    let output = view.network.output(first.node)?;
+    let met = trace(view, &streams.sums, output);
+    let (feeds, _) = feeds(view, &met);
+    let hidden = view.shape(output).last().copied()?;
+    let output_first = match view.network.node(first.node).op.as_str() {
+        "Gemm" => view.network.node(first.node).attributes.int("transB", 0) != 0,
+        _ => false,
+    };
+    let meaning = if output_first {
+        [Axis::Output, Axis::Input]
+    } else {
+        [Axis::Input, Axis::Output]
+    };
+    Some(Verdict {
+        feeds,
+        recurrent: Some((RecurrentKind::Rnn, hidden)),
+        ..Verdict::new(
+            Role::RecurrentHidden,
+            layout::plain(layout::carry(&meaning, &first.origins, first.rank)),
+            format!(
+                "from the state to the next state, {} steps written out",
+                layers.len()
+            ),
+        )
+    })
+}
+
+/// Whether the input of a later use is the output of an earlier one, with an activation but no other
+/// layer between.
+fn feeds_itself(view: &View<'_>, streams: &Streams, earlier: NodeId, later: NodeId) -> bool {
+    let mut open: Vec<(ValueId, usize)> =
+        view.signals(later).into_iter().map(|id| (id, 0)).collect();
+    while let Some((id, activations)) = open.pop() {
+        let found = sources(view, &streams.sums, id);
+        if found.layers.contains(&earlier) {
+            return activations > 0;
+        }
+        if activations < 1 {
+            open.extend(
+                found
+                    .activated
+                    .into_iter()
+                    .map(|entry| (entry, activations + 1)),
+            );
+        }
+    }
+    false
+}
+
+/// Whether a layer's output is added to what comes from the state: the input weight of a written-out
+/// recurrence.
+pub(super) fn joins_state(
+    view: &View<'_>,
+    hidden: &[NodeId],
+    verdict: &Verdict,
+    node: NodeId,
+) -> bool {
+    if hidden.is_empty()
+        || !matches!(verdict.feeds, Feeds::Activation(_))
+        || verdict.role != Role::Weight
+    {
+        return false;
+    }
+    let Some(output) = view.network.output(node) else {
+        return false;
+    };
+    let mut open = vec![output];
+    let mut steps = 0usize;
+    while let Some(id) = open.pop() {
+        steps += 1;
+        if steps > 512 {
+            return false;
+        }
+        for &consumer in &view.network.value(id).consumers {
+            let next = view.network.node(consumer);
+            if next.op == "Add" && view.signals(consumer).len() == 2 {
+                let other = view.signals(consumer).into_iter().find(|&o| o != id);
+                let from_state = other.is_some_and(|other| {
+                    sources(view, &Default::default(), other)
+                        .layers
+                        .iter()
+                        .any(|layer| hidden.contains(layer))
+                });
+                if from_state {
+                    return true;
+                }
+            }
+            if super::op::moves(&next.op) || next.op == "Add" {
+                open.extend(next.outputs.iter().copied().flatten());
+            }
+        }
+    }
+    false
+}
