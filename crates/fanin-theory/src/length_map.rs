@@ -1,0 +1,117 @@
+//! The second moment of every value, carried through the network in the order of execution.
+
+use fanin_network::{Network, Node, ValueId, ValueKind};
+
+use crate::Measured;
+use crate::band::{layer_variance, width};
+use crate::rules::{Context, activation, arithmetic, constant_moments, linear, norm, shape};
+use crate::signal::{Shape, Signal, union};
+
+/// The signals of all values, by the value's position, and which of them start from a measurement.
+pub(crate) struct LengthMap {
+    /// `None` for values that are no floats or of which nothing is known.
+    pub(crate) signals: Vec<Option<Signal>>,
+    /// Whether the value starts from its own measurement.
+    pub(crate) restarted: Vec<bool>,
+}
+
+/// Carries the moments of inputs and parameters through the network.
+pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
+    let mut signals: Vec<Option<Signal>> = vec![None; network.values.len()];
+    let mut restarted = vec![false; network.values.len()];
+    for (index, slot) in signals.iter_mut().enumerate() {
+        let id = ValueId::from(index);
+        *slot = match network.value(id).kind {
+            ValueKind::Input => {
+                restarted[index] = true;
+                from_measurement(network, measured, id)
+            }
+            ValueKind::Parameter(_) => parameter(network, measured, id),
+            ValueKind::Buffer(_) | ValueKind::Constant(_) => constant(network, id),
+            ValueKind::Computed => None,
+        };
+    }
+    for node in &network.nodes {
+        for (k, output) in node.outputs.iter().enumerate() {
+            let Some(output) = *output else { continue };
+            let context = Context {
+                network,
+                measured,
+                signals: &signals,
+            };
+            let followed = if k == 0 || node.op == "Split" {
+                follow(&context, node, output)
+            } else {
+                None
+            };
+            // A rule whose numbers leave the range of floats has nothing to say.
+            let followed = followed.filter(|s| s.second.is_finite() && s.mean.is_finite());
+            let signal = followed.or_else(|| {
+                restarted[output.index()] = true;
+                let mut start = from_measurement(network, measured, output)?;
+                start.gaussian = !matches!(node.op.as_str(), "Softmax" | "LogSoftmax");
+                for input in node.inputs.iter().flatten() {
+                    let Some(Some(input)) = signals.get(input.index()) else {
+                        continue;
+                    };
+                    if !input.parameter {
+                        start.origins = union(&start.origins, &input.origins);
+                    }
+                }
+                Some(start)
+            });
+            if let Some(slot) = signals.get_mut(output.index()) {
+                *slot = signal;
+            }
+        }
+    }
+    LengthMap { signals, restarted }
+}
+
+/// Applies the rule for a node, if there is one.
+fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+    if let Some(signal) = linear::forward(context, node, output) {
+        return Some(signal);
+    }
+    if norm::is(node) {
+        return norm::forward(context, node, output);
+    }
+    if node.op == "Gather"
+        && let Some(signal) = linear::embedding(context, node, output)
+    {
+        return Some(signal);
+    }
+    if let Some(signal) = activation::forward(context, node) {
+        return Some(signal);
+    }
+    arithmetic::forward(context, node, output).or_else(|| shape::forward(context, node, output))
+}
+
+/// A value that starts from its measurement: its second moment is known, luck and all.
+fn from_measurement(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
+    let value = network.value(id);
+    let moments = measured.values.get(&value.name)?;
+    let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
+    signal.units = width(value.shape.as_deref()?);
+    signal.since = Some(id);
+    signal.shape = Shape::base(id);
+    Some(signal.with_variance(0.0))
+}
+
+fn parameter(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
+    let parameter = network.as_parameter(id)?;
+    let moments = measured.parameters.get(&parameter.name)?;
+    let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
+    signal.parameter = true;
+    signal.units = width(&parameter.shape);
+    signal.inherited = -layer_variance(signal.kurtosis, signal.units);
+    Some(signal)
+}
+
+fn constant(network: &Network, id: ValueId) -> Option<Signal> {
+    let moments = constant_moments(network, id)?;
+    let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
+    signal.parameter = true;
+    signal.gaussian = false;
+    Some(signal.with_variance(0.0))
+}

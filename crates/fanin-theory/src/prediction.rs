@@ -1,0 +1,36 @@
+//! What theory expects at each value.
+
+use serde::Serialize;
+
+/// What theory expects of a whole network: one entry per node output, by the value's name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Entries in the order of execution.
+    pub values: Vec<Expected>,
+}
+
+/// What theory expects at one value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Expected {
+    /// Name of the value.
+    pub value: String,
+    /// Root of the mean square, with its band; `None` where theory has no rule.
+    pub forward: Option<Band>,
+    /// The same of the gradient.
+    pub backward: Option<Band>,
+    /// Where the forward prediction starts: the value whose *measurement* it builds on, the input
+    /// for a network of which every operation has a rule.
+    pub since: Option<String>,
+}
+
+/// An expected root mean square and the interval that luck alone leaves in all but about 1 of
+/// 1,000 draws.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Band {
+    /// Expected root mean square.
+    pub rms: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}

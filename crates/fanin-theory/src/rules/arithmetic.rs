@@ -1,0 +1,88 @@
+//! Sums and products of independent values.
+//!
+//! Two values are independent if each depends on random weights of its own: the two ends of a
+//! residual block, a gate and what it gates. Values that share an origin without being functions
+//! of one Gaussian value have no rule.
+
+use fanin_network::{Node, ValueId};
+
+use super::Context;
+use crate::band::of_sum;
+use crate::signal::{Signal, disjoint, kurtosis, union};
+
+/// The sum, difference or product of independent values.
+pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+    let sign = match node.op.as_str() {
+        "Add" | "Sum" => 1.0,
+        "Sub" => -1.0,
+        "Mul" => return fold(context, node, output, product),
+        "Div" => return None,
+        _ => return None,
+    };
+    fold(context, node, output, |a, b, output| {
+        sum(a, b, sign, output)
+    })
+}
+
+fn fold(
+    context: &Context<'_>,
+    node: &Node,
+    output: ValueId,
+    step: impl Fn(&Signal, &Signal, ValueId) -> Signal,
+) -> Option<Signal> {
+    let mut total = context.signal(node, 0)?.clone();
+    for k in 1..node.inputs.len() {
+        let next = context.signal(node, k)?;
+        if !next.parameter && !total.parameter && !disjoint(&total.origins, &next.origins) {
+            return None;
+        }
+        total = step(&total, next, output);
+    }
+    Some(total)
+}
+
+/// A sum of independent values: second moments add, and twice the product of the means.
+fn sum(a: &Signal, b: &Signal, sign: f64, output: ValueId) -> Signal {
+    // Adding zeros (a fresh bias, the zero end of a branch) changes nothing.
+    for (zero, other) in [(b, a), (a, b)] {
+        if zero.second == 0.0 && !(std::ptr::eq(other, b) && sign < 0.0) {
+            return other.clone();
+        }
+    }
+    let mean = a.mean + sign * b.mean;
+    let second = a.second + b.second + 2.0 * sign * a.mean * b.mean;
+    let mut signal = combined(a, b, output, mean, second);
+    signal.kurtosis = kurtosis(mean, second);
+    signal.gaussian = a.gaussian && b.gaussian;
+    signal.with_variance(of_sum([(a.second, a.variance()), (b.second, b.variance())]))
+}
+
+/// A product of independent values: means and second moments multiply.
+fn product(a: &Signal, b: &Signal, output: ValueId) -> Signal {
+    let mut signal = combined(a, b, output, a.mean * b.mean, a.second * b.second);
+    signal.kurtosis = a.kurtosis * b.kurtosis;
+    // A scale that hardly varies leaves a Gaussian.
+    let steady = |s: &Signal| s.parameter && s.spread() <= 0.01 * s.second;
+    signal.gaussian = (a.gaussian && steady(b)) || (b.gaussian && steady(a));
+    let deviation = a.variance().sqrt() + b.variance().sqrt();
+    signal.with_variance(deviation * deviation)
+}
+
+fn combined(a: &Signal, b: &Signal, output: ValueId, mean: f64, second: f64) -> Signal {
+    let mut signal = Signal::gaussian(output, mean, second);
+    signal.units = if a.parameter {
+        b.units
+    } else if b.parameter {
+        a.units
+    } else {
+        a.units.min(b.units)
+    };
+    signal.since = a.since.max(b.since);
+    signal.parameter = a.parameter && b.parameter;
+    signal.origins = match (a.parameter, b.parameter) {
+        (true, false) => b.origins.clone(),
+        (false, true) => a.origins.clone(),
+        _ => union(&a.origins, &b.origins),
+    };
+    signal
+}
