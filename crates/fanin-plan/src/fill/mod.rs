@@ -1,0 +1,73 @@
+//! Filling what a plan describes, in memory or into a file.
+//!
+//! The values of a tensor do not depend on how it is cut: blocks are computed on all threads, in any
+//! order, and a shard computes its own tensors only.
+
+mod file;
+mod header;
+mod memory;
+mod shard;
+
+use fanin::{Filler, Initializer, Stream};
+
+use crate::{Entry, Plan, PlanError};
+
+pub use file::{FillOptions, Filled, Progress};
+pub use shard::shard_path;
+
+/// Elements that are computed and written at a time.
+const BLOCK: usize = 1 << 19;
+
+/// One entry, ready to be filled.
+struct Source {
+    filler: Filler,
+    stream: Stream,
+    /// Whether the blocks share work that is done once if they are filled upwards, one after the
+    /// other: the reflections of an orthogonal matrix. A filler shares one block among all threads.
+    upwards: bool,
+}
+
+impl Source {
+    fn new(plan: &Plan, entry: &Entry) -> Result<Self, PlanError> {
+        let filler = entry
+            .initializer
+            .resolve(&entry.shape, &entry.layout)
+            .map_err(|error| fault(entry, error.to_string()))?;
+        Ok(Self {
+            filler,
+            stream: Stream::new(plan.seed, &entry.name),
+            upwards: shares_work(&entry.initializer),
+        })
+    }
+}
+
+fn shares_work(initializer: &Initializer) -> bool {
+    match initializer {
+        Initializer::Orthogonal { .. } => true,
+        Initializer::Concat { parts, .. } => parts.iter().any(|(_, part)| shares_work(part)),
+        _ => false,
+    }
+}
+
+fn fault(entry: &Entry, message: impl Into<String>) -> PlanError {
+    PlanError::Parameter {
+        parameter: entry.name.clone(),
+        shape: entry.shape.clone(),
+        message: message.into(),
+    }
+}
+
+/// A number of bytes as people read it.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}

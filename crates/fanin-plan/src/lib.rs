@@ -1,0 +1,28 @@
+//! What each parameter of a network gets at initialization, and why.
+//!
+//! [`plan`] goes through the parameters of a [`Network`](fanin_network::Network). A [`Recipe`], or a
+//! rule of the user ([`Rules`]), gives each one an initializer and a reason; the result is a [`Plan`],
+//! which is a text file, small enough for git. [`Plan::fill_weights`] and [`Plan::fill_file`] make the
+//! weights, and the same plan makes the same bits on any machine.
+
+mod build;
+mod error;
+mod fill;
+mod gates;
+mod json;
+mod kind;
+mod make;
+mod plan;
+mod recipe;
+mod role_name;
+mod rules;
+mod suggest;
+mod surroundings;
+mod text;
+
+pub use error::PlanError;
+pub use fill::{FillOptions, Filled, Progress, shard_path};
+pub use make::{Outcome, Request, plan};
+pub use plan::{Entry, Model, Plan};
+pub use recipe::{Recipe, UnknownRecipe};
+pub use rules::{Rule, Rules, Warning};

@@ -1,0 +1,135 @@
+//! Recipes: named policies that give every role an initializer.
+
+mod auto;
+mod gpt2;
+mod keras;
+mod place;
+mod torch;
+
+use std::fmt;
+use std::str::FromStr;
+
+use fanin::Initializer;
+
+use crate::suggest;
+
+pub(crate) use place::{Facts, Place};
+
+/// A named policy that gives every role an initializer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Recipe {
+    /// The role and the graph decide, so that signals keep their scale in both directions.
+    #[default]
+    Auto,
+    /// What PyTorch's layers do by default.
+    Torch,
+    /// What Keras 3's layers do by default.
+    Keras,
+    /// GPT-2's: N(0, 0.02), residual ends divided by the root of their number.
+    Gpt2,
+}
+
+/// What a recipe chose for one parameter, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) initializer: Initializer,
+    pub(crate) reason: String,
+}
+
+impl Choice {
+    pub(crate) fn new(initializer: Initializer, reason: impl Into<String>) -> Self {
+        Self {
+            initializer,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Recipe {
+    /// All recipes.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Torch, Self::Keras, Self::Gpt2];
+
+    /// The name by which it is asked for.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Torch => "torch",
+            Self::Keras => "keras",
+            Self::Gpt2 => "gpt2",
+        }
+    }
+
+    /// What it does, in one sentence.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Auto => {
+                "the role of each parameter and the graph around it decide, so that signals keep their scale forward and backward"
+            }
+            Self::Torch => "what PyTorch's layers do by default: U(±1/√fan_in) nearly everywhere",
+            Self::Keras => {
+                "what Keras 3's layers do by default: Glorot uniform, orthogonal recurrence, forget gates at one"
+            }
+            Self::Gpt2 => {
+                "GPT-2's: N(0, 0.02), the last layer of each residual branch divided by the root of the number of branches"
+            }
+        }
+    }
+
+    /// The choice for one parameter.
+    pub(crate) fn choose(self, place: &Place<'_>) -> Choice {
+        match self {
+            Self::Auto => auto::choose(place),
+            Self::Torch => torch::choose(place),
+            Self::Keras => keras::choose(place),
+            Self::Gpt2 => gpt2::choose(place),
+        }
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no [`Recipe`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no recipe `{written}`; {hint}")]
+pub struct UnknownRecipe {
+    written: String,
+    hint: String,
+}
+
+impl FromStr for Recipe {
+    type Err = UnknownRecipe;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|recipe| recipe.name() == text)
+            .ok_or_else(|| UnknownRecipe {
+                written: text.to_owned(),
+                hint: suggest::hint(text, &Self::ALL.map(Self::name)),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_slips_get_a_suggestion() {
+        for recipe in Recipe::ALL {
+            assert_eq!(recipe.to_string().parse(), Ok(recipe));
+        }
+        assert_eq!(
+            "trch".parse::<Recipe>().unwrap_err().to_string(),
+            "there is no recipe `trch`; did you mean `torch`?"
+        );
+        assert_eq!(
+            "xyz".parse::<Recipe>().unwrap_err().to_string(),
+            "there is no recipe `xyz`; known are auto, torch, keras, gpt2"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a parameter stands: all that a recipe may look at.
+
+use fanin::{Activation, Axis, Fans};
+use fanin_network::{Feeds, Network, Parameter, RecurrentKind, Role};
+
+use crate::surroundings::{self, Enters, Reads};
+
+/// What holds for the network as a whole, found once.
+pub(crate) struct Facts<'a> {
+    /// The largest number of branches that add into one stream.
+    pub(crate) branches: Option<usize>,
+    /// Positions of the activation halves of gated units among the parameters.
+    gates: Vec<(usize, Activation)>,
+    /// Embeddings of tokens.
+    embeddings: Vec<&'a Parameter>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(network: &'a Network) -> Self {
+        let parameters = || network.parameters.iter();
+        Self {
+            branches: parameters()
+                .filter_map(|p| p.purpose.residual_branches)
+                .filter(|&n| n > 0)
+                .max()
+                .or_else(|| {
+                    let scales = parameters()
+                        .filter(|p| p.purpose.role == Role::BranchScale)
+                        .count();
+                    (scales > 0).then_some(scales)
+                }),
+            gates: parameters()
+                .enumerate()
+                .filter_map(|(k, p)| match (p.purpose.role, p.purpose.feeds) {
+                    (Role::Gate, Feeds::Activation(activation)) => Some((k, activation)),
+                    _ => None,
+                })
+                .collect(),
+            embeddings: parameters()
+                .filter(|p| p.purpose.role == Role::Embedding)
+                .collect(),
+        }
+    }
+}
+
+/// One parameter and what is known around it.
+pub(crate) struct Place<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) parameter: &'a Parameter,
+    /// Its position in the network's list.
+    pub(crate) index: usize,
+    /// Its fans, if its layout has them.
+    pub(crate) fans: Option<Fans>,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn new(
+        network: &'a Network,
+        facts: &'a Facts<'a>,
+        index: usize,
+        parameter: &'a Parameter,
+    ) -> Self {
+        Self {
+            network,
+            facts,
+            parameter,
+            index,
+            fans: parameter.layout.fans(&parameter.shape).ok(),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.parameter.purpose.role
+    }
+
+    pub(crate) fn feeds(&self) -> Feeds {
+        self.parameter.purpose.feeds
+    }
+
+    /// Whether it has the two axes that a fan needs.
+    pub(crate) fn is_matrix(&self) -> bool {
+        self.parameter.shape.len() >= 2 && self.fans.is_some()
+    }
+
+    /// Product of the sizes of all axes of one kind.
+    pub(crate) fn size_of(&self, axis: Axis) -> usize {
+        self.parameter
+            .layout
+            .axes
+            .iter()
+            .zip(&self.parameter.shape)
+            .filter(|(kind, _)| **kind == axis)
+            .fold(1, |n, (_, size)| n.saturating_mul(*size))
+    }
+
+    /// Size of the last axis: the width of an embedding.
+    pub(crate) fn width(&self) -> usize {
+        self.parameter.shape.last().copied().unwrap_or(1)
+    }
+
+    /// Operator and hidden size, for parameters of recurrent layers.
+    pub(crate) fn recurrent(&self) -> Option<(RecurrentKind, usize)> {
+        self.parameter.purpose.recurrent
+    }
+
+    /// The number of residual branches, if this parameter ends one.
+    pub(crate) fn branches(&self) -> Option<usize> {
+        self.parameter.purpose.residual_branches.filter(|&n| n > 0)
+    }
+
+    /// What it multiplies.
+    pub(crate) fn reads(&self) -> Reads {
+        surroundings::reads(self.network, self.parameter)
+    }
+
+    /// How it enters the computation.
+    pub(crate) fn enters(&self) -> Enters {
+        surroundings::enters(self.network, self.parameter)
+    }
+
+    /// Whether it is a scale stored as its distance from one.
+    pub(crate) fn is_offset_from_one(&self) -> bool {
+        surroundings::offset_from_one(self.network, self.parameter)
+    }
+
+    /// Whether its branch has a learned scale of its own.
+    pub(crate) fn meets_branch_scale(&self) -> bool {
+        surroundings::meets_branch_scale(self.network, self.parameter)
+    }
+
+    /// Whether what it makes, once squashed, multiplies another signal.
+    pub(crate) fn gates_a_signal(&self) -> bool {
+        surroundings::gates_a_signal(self.network, self.parameter)
+    }
+
+    /// The weight whose output this bias is added to.
+    pub(crate) fn weight(&self) -> Option<Place<'a>> {
+        let weight = surroundings::weight_of(self.network, self.parameter)?;
+        let index = surroundings::position(self.network, weight)?;
+        Some(Place::new(self.network, self.facts, index, weight))
+    }
+
+    /// The activation on the other half of the gated unit that this value half belongs to: that of
+    /// the nearest gate in the order of the run.
+    pub(crate) fn gate(&self) -> Option<Activation> {
+        self.facts
+            .gates
+            .iter()
+            .min_by_key(|(k, _)| k.abs_diff(self.index))
+            .map(|(_, activation)| *activation)
+    }
+
+    /// The token embedding whose rows have the same width as this table's.
+    pub(crate) fn embedding(&self) -> Option<&'a Parameter> {
+        self.facts
+            .embeddings
+            .iter()
+            .find(|p| p.shape.last() == self.parameter.shape.last())
+            .copied()
+    }
+
+    /// What the graph says about its place, for the beginning of a reason.
+    pub(crate) fn because(&self) -> String {
+        let because = self.parameter.purpose.because.trim();
+        if because.is_empty() {
+            self.role().to_string().replace('_', " ")
+        } else {
+            because.to_owned()
+        }
+    }
+}
