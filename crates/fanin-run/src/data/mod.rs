@@ -1,0 +1,116 @@
+//! The user's own inputs: `.npz` archives and single `.npy` arrays.
+
+mod npy;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use fanin_network::HostTensor;
+
+use crate::error::RunError;
+
+/// Named arrays read from a user's file.
+///
+/// Arrays are named like the graph's inputs; `input` stands for the only floating input, and
+/// `cotangent` is the gradient at the first floating output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Data {
+    arrays: BTreeMap<String, HostTensor>,
+}
+
+/// The name of the gradient at the output among the arrays.
+pub(crate) const COTANGENT: &str = "cotangent";
+
+/// The name that stands for the only floating input.
+pub(crate) const INPUT: &str = "input";
+
+impl Data {
+    /// Arrays by name.
+    pub fn new(arrays: BTreeMap<String, HostTensor>) -> Self {
+        Self { arrays }
+    }
+
+    /// Reads a `.npz` archive (stored or deflated), or a `.npy` array, which becomes `input`.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is neither, or holds a type fanin does not compute with. A
+    /// header that declares more elements than the file has is refused before memory is taken.
+    pub fn read(path: &Path) -> Result<Self, RunError> {
+        let fail = |message: String| RunError::Data {
+            path: path.to_owned(),
+            message,
+        };
+        let file = File::open(path).map_err(|e| fail(format!("cannot be opened: {e}")))?;
+        let mut reader = BufReader::new(file);
+        let mut magic = [0u8; 6];
+        let got = read_up_to(&mut reader, &mut magic)
+            .map_err(|e| fail(format!("cannot be read: {e}")))?;
+        reader
+            .seek(SeekFrom::Start(0))
+            .map_err(|e| fail(format!("cannot be read: {e}")))?;
+        let mut arrays = BTreeMap::new();
+        if magic == *npy::MAGIC {
+            let size = path.metadata().map_or(0, |m| m.len());
+            let array = npy::read(&mut reader, size)
+                .map_err(|m| fail(format!("is no array fanin can read: {m}")))?;
+            arrays.insert(INPUT.to_owned(), array);
+        } else if got >= 4 && (magic.starts_with(b"PK\x03\x04") || magic.starts_with(b"PK\x05\x06"))
+        {
+            let mut archive = zip::ZipArchive::new(reader)
+                .map_err(|e| fail(format!("is no readable .npz archive: {e}")))?;
+            for k in 0..archive.len() {
+                let mut entry = archive
+                    .by_index(k)
+                    .map_err(|e| fail(format!("has an entry that cannot be read: {e}")))?;
+                let name = entry
+                    .name()
+                    .map_err(|e| fail(format!("has an entry without a readable name: {e}")))?;
+                let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else {
+                    continue;
+                };
+                let size = entry.size();
+                let array = npy::read(&mut entry, size).map_err(|m| {
+                    fail(format!("has an array `{name}` that fanin cannot read: {m}"))
+                })?;
+                arrays.insert(name, array);
+            }
+        } else {
+            return Err(fail(
+                "is neither a .npy array nor a .npz archive; write one with numpy.save or numpy.savez".to_owned(),
+            ));
+        }
+        Ok(Self { arrays })
+    }
+
+    /// The array of this name.
+    pub fn get(&self, name: &str) -> Option<&HostTensor> {
+        self.arrays.get(name)
+    }
+
+    /// The names of all arrays.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.arrays.keys().map(String::as_str)
+    }
+
+    /// The shapes of all arrays by name, as a reader of models needs them to resolve free axes.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.arrays
+            .iter()
+            .map(|(name, a)| (name.clone(), a.shape.clone()))
+            .collect()
+    }
+}
+
+fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match reader.read(&mut buffer[got..])? {
+            0 => break,
+            n => got += n,
+        }
+    }
+    Ok(got)
+}

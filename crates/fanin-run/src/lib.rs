@@ -1,0 +1,35 @@
+//! What does happen: runs a network forward and backward once and observes every value.
+//!
+//! [`run`] feeds a [`fanin_network::Network`] with weights and inputs and returns a [`Trace`]:
+//! statistics of every floating value and of the gradient that comes back at it, and of every
+//! parameter and its gradient. Nothing else is kept: a value lives until its last use, a gradient
+//! until it has been measured and handed on.
+//!
+//! Arithmetic is f32, on burn's flex backend with its autodiff tape. The tape carries operations
+//! of fanin's own, each with its own gradient, so that ONNX's meaning is met exactly and hot loops
+//! make one pass.
+
+mod array;
+mod data;
+mod error;
+mod input;
+mod kernel;
+mod observe;
+mod op;
+mod output;
+mod run;
+mod statistics;
+mod stored;
+mod tape;
+mod thread;
+mod trace;
+mod units;
+mod value;
+
+pub use data::Data;
+pub use error::{RunError, UnknownNode};
+pub use op::{operators, supports};
+pub use run::{Progress, RunOptions, evaluate, run};
+pub use trace::{
+    Backward, Forward, Observation, OutputObservation, ParameterObservation, Trace, Units,
+};
