@@ -1,0 +1,183 @@
+//! F302: nothing passes.
+
+use fanin_run::ParameterObservation;
+
+use crate::scene::{Scene, number};
+use crate::{Code, Evidence, Finding, Page, Severity};
+
+const CODE: Code = Code(302);
+
+pub(super) const PAGE: Page = Page {
+    code: CODE,
+    title: "nothing passes: outputs or gradients of exactly zero",
+    what: "A value that every way to the output passes is zero for every sample, nearly all units of a layer are zero for every sample, or weights get a gradient of exactly zero.",
+    why: "What is zero for every sample neither carries anything forward nor lets a gradient back; the layers before it cannot learn.",
+    judged: "A hidden value of rms zero is an error. Of rectified units with zero biases half may be off for every sample, in deep layers by correlation and in any layer for a batch of one; more than three quarters (and more than luck allows at that width) is a warning, more than 95 % an error. Gradients of zero are an error where most weights have them and no weight is zero on purpose; a zero factor that itself gets a gradient (zero head, zero end of a residual branch, ReZero) moves at the first step and frees the rest, which is a note.",
+    fix: "Draw the weights of the blamed layer, and start biases at zero rather than below.",
+    reference: "Lu et al. 2019, arXiv:1903.06733; Zhang et al. 2019, arXiv:1901.09321; Bachlechner et al. 2020, arXiv:2003.04887",
+};
+
+/// Share of rectified units off for every sample that is still no surprise in a deep layer.
+const DEAD: f64 = 0.75;
+/// Share that leaves too little to learn with.
+const NEARLY_ALL: f64 = 0.95;
+
+pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+    if let Some(finding) = silent_value(scene) {
+        return vec![finding];
+    }
+    dead_units(scene)
+        .into_iter()
+        .chain(zero_gradients(scene))
+        .collect()
+}
+
+/// The first hidden value on the spine that is zero everywhere.
+fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
+    let trunk = scene.spine.trunk();
+    let at = trunk.iter().position(|place| {
+        let forward = &place.seen.forward;
+        forward.rms == 0.0 && forward.non_finite == 0
+    })?;
+    let place = trunk.get(at)?;
+    let weight = trunk
+        .get(..=at)?
+        .iter()
+        .rev()
+        .find_map(|place| place.weight);
+    Some(Finding {
+        code: CODE,
+        severity: Severity::Error,
+        node: place.seen.node.clone(),
+        parameter: weight.map(|weight| weight.name.clone()),
+        message: format!(
+            "`{}` is zero for every sample, and every way to the output leads through it: no input reaches the output and no gradient comes back",
+            place.seen.node
+        ),
+        evidence: Evidence {
+            measured: 0.0,
+            expected: place.reference,
+            band: [place.reference, place.reference],
+        },
+        fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
+        further_fixes: Vec::new(),
+    })
+}
+
+/// The layer with the largest share of dead units, if it is too large.
+fn dead_units(scene: &Scene<'_>) -> Option<Finding> {
+    let share = |place: &&crate::spine::Place<'_>| place.seen.forward.dead_units.unwrap_or(0.0);
+    let trunk = scene.spine.trunk();
+    let worst = trunk.iter().max_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let dead = share(&worst);
+    let units = fanin_theory::band::width(&worst.seen.shape);
+    let luck = 0.5 + fanin_theory::band::DEVIATIONS * 0.5 / units.sqrt();
+    if dead <= DEAD.max(luck) {
+        return None;
+    }
+    let before = trunk
+        .iter()
+        .take_while(|place| !std::ptr::eq(*place, worst));
+    let weight = worst
+        .weight
+        .or(before.filter_map(|place| place.weight).last());
+    Some(Finding {
+        code: CODE,
+        severity: if dead > NEARLY_ALL.max(luck) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
+        node: worst.seen.node.clone(),
+        parameter: weight.map(|weight| weight.name.clone()),
+        message: format!(
+            "{} % of the units of `{}` are zero for every sample, where at most half is expected",
+            number(100.0 * dead),
+            worst.seen.node
+        ),
+        evidence: Evidence {
+            measured: dead,
+            expected: 0.5,
+            band: [0.0, DEAD.max(luck)],
+        },
+        fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
+        further_fixes: Vec::new(),
+    })
+}
+
+/// Weights whose gradient is zero everywhere, and the zero factor that explains it.
+fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
+    let weights: Vec<&ParameterObservation> = scene
+        .trace
+        .parameters
+        .iter()
+        .filter(|seen| seen.units.is_some() && seen.gradient_rms.is_some())
+        .collect();
+    let stuck: Vec<&ParameterObservation> = weights
+        .iter()
+        .copied()
+        .filter(|seen| seen.gradient_rms == Some(0.0))
+        .collect();
+    let first = *stuck.first()?;
+    let factor = scene.trace.parameters.iter().find(|seen| {
+        let zero = seen.rms == 0.0 && seen.non_finite == 0;
+        zero && seen.gradient_rms.is_some_and(|rms| rms > 0.0) && is_factor(scene, seen)
+    });
+    let share = stuck.len() as f64 / weights.len() as f64;
+    let evidence = Evidence {
+        measured: share,
+        expected: 0.0,
+        band: [0.0, 0.0],
+    };
+    let (severity, blamed, message) = match factor {
+        Some(factor) => (
+            Severity::Note,
+            factor,
+            format!(
+                "{} of {} weights have a gradient of zero at the start because `{}` is zero; it gets a gradient itself, so they follow after the first step",
+                stuck.len(),
+                weights.len(),
+                factor.name
+            ),
+        ),
+        None => (
+            if share > 0.5 {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
+            first,
+            format!(
+                "{} of {} weights, the first `{}`, have a gradient of exactly zero: nothing of what they do reaches the output",
+                stuck.len(),
+                weights.len(),
+                first.name
+            ),
+        ),
+    };
+    Some(Finding {
+        code: CODE,
+        severity,
+        node: scene.reader(blamed),
+        parameter: Some(blamed.name.clone()),
+        message,
+        evidence,
+        fix: None,
+        further_fixes: Vec::new(),
+    })
+}
+
+/// Whether a parameter multiplies: a weight, a norm's scale or a learned factor, not a bias.
+fn is_factor(scene: &Scene<'_>, seen: &ParameterObservation) -> bool {
+    use fanin_network::Role;
+    scene.parameter(seen).is_some_and(|parameter| {
+        !matches!(
+            parameter.purpose.role,
+            Role::Bias
+                | Role::NormShift
+                | Role::PositionEmbedding
+                | Role::AttentionBias
+                | Role::RecurrentBias
+        )
+    })
+}

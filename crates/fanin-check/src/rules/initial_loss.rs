@@ -1,0 +1,57 @@
+//! F601: the first loss is far from that of a guess.
+
+use crate::scene::{Scene, number};
+use crate::{Code, Evidence, Finding, Page, Severity};
+
+const CODE: Code = Code(601);
+
+pub(super) const PAGE: Page = Page {
+    code: CODE,
+    title: "a first loss far above that of a blind guess",
+    what: "Read as logits, the output starts with a cross entropy well above ln C, that of giving each of C classes the same probability.",
+    why: "The network starts out confident and wrong. The first steps only shrink the logits, and what the hidden layers learn from the saturated softmax meanwhile is noise.",
+    judged: "Logits of standard deviation σ cost about ln C + σ²/2. Weights of critical scale leave σ near 1, half a nat; up to σ = 2, two nats above ln C, counts as no fault. Beyond it is a warning.",
+    fix: "Scale the last layer down: gain 1 instead of that of a hidden layer, or start it near zero.",
+    reference: "Karpathy 2019, A recipe for training neural networks; Goodfellow, Bengio & Courville 2016, section 6.2.2",
+};
+
+/// Standard deviation of logits up to which the excess is no fault.
+const LOGITS: f64 = 2.0;
+
+pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+    let output = &scene.trace.output;
+    let Some(loss) = output.initial_loss else {
+        return Vec::new();
+    };
+    let axis = if output.shape.len() >= 4 {
+        output.shape.get(1)
+    } else {
+        output.shape.last()
+    };
+    let guess = (axis.copied().unwrap_or(1).max(1) as f64).ln();
+    let limit = guess + 0.5 * LOGITS * LOGITS;
+    if loss <= limit || guess == 0.0 {
+        return Vec::new();
+    }
+    let head = scene.spine.head();
+    let weight = head.and_then(|head| head.weight);
+    vec![Finding {
+        code: CODE,
+        severity: Severity::Warning,
+        node: head.map_or_else(|| output.value.clone(), |head| head.seen.node.clone()),
+        parameter: weight.map(|weight| weight.name.clone()),
+        message: format!(
+            "the first loss is {}, where a blind guess costs {}: the logits have an rms of {}",
+            number(loss),
+            number(guess),
+            number(output.rms)
+        ),
+        evidence: Evidence {
+            measured: loss,
+            expected: guess,
+            band: [guess, limit],
+        },
+        fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
+        further_fixes: Vec::new(),
+    }]
+}

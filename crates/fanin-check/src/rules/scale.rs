@@ -1,0 +1,141 @@
+//! What the four rules on growing and fading scales share: turning a departure into a finding.
+
+use crate::scene::{Scene, number};
+use crate::spine::Place;
+use crate::walk::{Departure, Direction};
+use crate::{Code, Evidence, Finding};
+
+/// The finding for a departure of the forward walk.
+pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
+    let measured = departure.to.place.seen.forward.rms;
+    let expected = departure.to.place.reference * departure.from.level.exp();
+    let message = format!(
+        "the signal {} from rms {} after `{}` to {} after `{}`: {}",
+        verb(departure),
+        number(departure.from.place.seen.forward.rms),
+        departure.from.place.seen.node,
+        number(measured),
+        departure.to.place.seen.node,
+        cause(scene, departure, "signal"),
+    );
+    finding(scene, code, departure, message, measured, expected)
+}
+
+/// The finding for a departure of the backward walk.
+pub(super) fn backward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
+    let at = |place: &Place<'_>| {
+        place
+            .seen
+            .backward
+            .as_ref()
+            .map_or(0.0, |gradient| gradient.rms)
+    };
+    let measured = at(departure.to.place);
+    let expected = measured * (-departure.change).exp();
+    let message = format!(
+        "the gradient {} on its way back from rms {} at `{}` to {} at `{}`: {}",
+        verb(departure),
+        number(at(departure.from.place)),
+        departure.from.place.seen.node,
+        number(measured),
+        departure.to.place.seen.node,
+        cause(scene, departure, "gradient"),
+    );
+    finding(scene, code, departure, message, measured, expected)
+}
+
+fn direction(departure: &Departure<'_, '_>) -> Direction {
+    if departure.change < 0.0 {
+        Direction::Down
+    } else {
+        Direction::Up
+    }
+}
+
+fn verb(departure: &Departure<'_, '_>) -> &'static str {
+    match direction(departure) {
+        Direction::Down => "fades",
+        Direction::Up => "grows",
+    }
+}
+
+/// Who is to blame, in words.
+fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str) -> String {
+    let layers = departure.layers.len();
+    let mended = changes(scene, departure).next().is_some();
+    let mut text = if departure.even {
+        format!(
+            "each of the {layers} layers multiplies it by {} on average",
+            number((departure.change / layers as f64).exp())
+        )
+    } else {
+        let weight = departure.blamed.weight.map_or(String::new(), |weight| {
+            format!(" (weight `{}`)", weight.name)
+        });
+        let of = if layers > 1 {
+            format!(
+                ", of {} over {layers} layers",
+                number(departure.change.exp())
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "`{}`{weight} multiplies it by {}{of}",
+            departure.blamed.seen.node,
+            number(departure.share.exp()),
+        )
+    };
+    if !mended {
+        text.push_str(&format!(
+            "; the weights have their best known scale already, so a {what} that keeps its size needs a normalization, a residual connection or another activation"
+        ));
+    }
+    text
+}
+
+/// The parameters to change: the blamed one first, then, where the fault is even, the others.
+fn changes(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> impl Iterator<Item = crate::Fix> {
+    let others = departure.layers.iter().filter(|_| departure.even);
+    let places = std::iter::once(&departure.blamed).chain(others);
+    let mut names: Vec<&str> = Vec::new();
+    for place in places {
+        if let Some(weight) = place.weight
+            && !names.contains(&weight.name.as_str())
+        {
+            names.push(&weight.name);
+        }
+    }
+    let fixes: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| scene.proposal.fix(name))
+        .collect();
+    fixes.into_iter()
+}
+
+fn finding(
+    scene: &Scene<'_>,
+    code: Code,
+    departure: &Departure<'_, '_>,
+    message: String,
+    measured: f64,
+    expected: f64,
+) -> Finding {
+    let reach = departure.band.exp();
+    let mut fixes = changes(scene, departure);
+    let fix = fixes.next();
+    Finding {
+        code,
+        severity: departure.severity,
+        node: departure.blamed.seen.node.clone(),
+        parameter: departure.blamed.weight.map(|weight| weight.name.clone()),
+        message,
+        evidence: Evidence {
+            measured,
+            expected,
+            band: [expected / reach, expected * reach],
+        },
+        fix,
+        further_fixes: fixes.collect(),
+    }
+}
