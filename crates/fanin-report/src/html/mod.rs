@@ -1,0 +1,293 @@
+//! The HTML page: one file, no network, readable without scripts, in light and dark, on a phone
+//! and on paper.
+
+use std::fmt::Write as _;
+
+use fanin_check::{Finding, Severity, Verdict};
+
+use crate::Report;
+use crate::chart::{Point, depth_curve, title};
+use crate::layers::{Layer, layers};
+use crate::number::{count, percent, short};
+use crate::terminal::severity_name;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+pub(crate) fn render(report: &Report<'_>) -> String {
+    let layers = layers(report);
+    let checkup = report.checkup;
+    let mut page = String::with_capacity(64 << 10);
+    // Writing into a String does not fail.
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <title>{model}: {verdict}</title><style>{STYLE}</style></head><body>\
+         <header><h1>{model}</h1><p class=\"verdict {verdict}\">{verdict}</p>\
+         <p class=\"lead\">{lead}</p>{summary}</header><main>",
+        model = escape(&checkup.model),
+        verdict = verdict_name(checkup.verdict),
+        lead = lead(checkup.verdict),
+        summary = summary(report),
+    );
+    findings(&mut page, &checkup.findings, &layers);
+    curves(&mut page, &layers);
+    table(&mut page, &layers);
+    plan(&mut page, report);
+    let _ = write!(
+        page,
+        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    page
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "healthy",
+        Verdict::Doubtful => "doubtful",
+        Verdict::Faulty => "faulty",
+    }
+}
+
+fn lead(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => {
+            "Signals reach the output and gradients reach the input; nothing stands in the way of training."
+        }
+        Verdict::Doubtful => "Training may start, but something slows it down.",
+        Verdict::Faulty => {
+            "Training is at risk: see what is at fault, and the change that mends it."
+        }
+    }
+}
+
+fn summary(report: &Report<'_>) -> String {
+    let network = report.network;
+    let parameters: u64 = network.parameters.iter().map(|p| p.len() as u64).sum();
+    let mut items = vec![
+        ("parameters", count(parameters)),
+        ("tensors", network.parameters.len().to_string()),
+        ("nodes", network.nodes.len().to_string()),
+        ("seed", report.checkup.seed.to_string()),
+        ("batch", report.checkup.trace.batch.to_string()),
+        ("output rms", short(report.checkup.trace.output.rms)),
+    ];
+    if let Some(loss) = report.checkup.trace.output.initial_loss {
+        items.push(("initial loss", short(loss)));
+    }
+    if let Some(plan) = report.plan {
+        items.insert(0, ("recipe", plan.recipe.to_string()));
+    }
+    let mut text = String::from("<dl class=\"facts\">");
+    for (name, value) in items {
+        let _ = write!(
+            text,
+            "<div><dt>{name}</dt><dd>{}</dd></div>",
+            escape(&value)
+        );
+    }
+    text.push_str("</dl>");
+    text
+}
+
+fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
+    let _ = write!(page, "<section id=\"findings\"><h2>Findings</h2>");
+    if findings.is_empty() {
+        page.push_str("<p>None: every rule kept silent.</p></section>");
+        return;
+    }
+    page.push_str("<ol class=\"findings\">");
+    for finding in findings {
+        let severity = severity_name(finding.severity);
+        let layer = layers.iter().position(|l| {
+            l.row.node == finding.node || finding.parameter.as_deref() == Some(l.parameter)
+        });
+        let place = finding.parameter.as_deref().unwrap_or(&finding.node);
+        let place = match layer {
+            Some(index) => format!("<a href=\"#layer-{index}\">{}</a>", escape(place)),
+            None => escape(place),
+        };
+        let [low, high] = finding.evidence.band;
+        let _ = write!(
+            page,
+            "<li class=\"{severity}\"><h3><span class=\"code\">{} {}</span> {place}</h3><p>{}</p>\
+             <p class=\"evidence\">measured <b>{}</b>, expected {} (band {} to {})</p>",
+            finding.code,
+            severity,
+            escape(&finding.message),
+            short(finding.evidence.measured),
+            short(finding.evidence.expected),
+            short(low),
+            short(high),
+        );
+        if let Some(fix) = &finding.fix {
+            let _ = write!(
+                page,
+                "<p class=\"fix\"><b>Fix</b> <code>{} = {}</code> {}</p>",
+                escape(&fix.parameter),
+                escape(&fix.initializer.to_string()),
+                escape(&fix.why)
+            );
+        }
+        page.push_str("</li>");
+    }
+    page.push_str("</ol></section>");
+}
+
+fn curves(page: &mut String, layers: &[Layer<'_>]) {
+    if layers.is_empty() {
+        return;
+    }
+    let blamed = |layer: &Layer<'_>| layer.blamed >= Some(Severity::Warning);
+    let forward: Vec<Point> = layers
+        .iter()
+        .map(|layer| {
+            let f = &layer.row.forward;
+            Point {
+                title: title(&layer.name, f.rms, f.predicted_rms, f.band),
+                measured: f.rms,
+                predicted: f.predicted_rms,
+                band: f.band,
+                blamed: blamed(layer),
+            }
+        })
+        .collect();
+    let backward: Vec<Point> = layers
+        .iter()
+        .map(|layer| match &layer.row.backward {
+            Some(b) => Point {
+                title: title(&layer.name, b.rms, b.predicted_rms, b.band),
+                measured: b.rms,
+                predicted: b.predicted_rms,
+                band: b.band,
+                blamed: blamed(layer),
+            },
+            None => Point {
+                title: format!("{}: no gradient reaches", layer.name),
+                measured: 0.0,
+                predicted: None,
+                band: None,
+                blamed: blamed(layer),
+            },
+        })
+        .collect();
+    for (id, heading, text, points) in [
+        (
+            "forward",
+            "Forward: root mean square of each layer's output",
+            "From the input on the left to the output on the right. A healthy start keeps it level.",
+            forward,
+        ),
+        (
+            "backward",
+            "Backward: root mean square of the gradient at each layer's output",
+            "The gradient travels from right to left. A healthy start keeps it level here, too.",
+            backward,
+        ),
+    ] {
+        let _ = write!(
+            page,
+            "<section id=\"{id}\"><h2>{heading}</h2><p>{text}</p><figure class=\"curve\">{}\
+             <figcaption><span class=\"key measured\">measured</span> \
+             <span class=\"key predicted\">predicted</span> \
+             <span class=\"key band\">band that luck leaves</span></figcaption></figure></section>",
+            depth_curve(heading, &points)
+        );
+    }
+    page.push_str("<p id=\"readout\" role=\"status\" aria-live=\"polite\"></p>");
+}
+
+fn table(page: &mut String, layers: &[Layer<'_>]) {
+    if layers.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<section id=\"layers\"><h2>Layers</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"Layers\"><table><thead><tr><th>#</th><th>layer</th><th>op</th>\
+         <th>initializer</th><th class=\"n\">forward rms</th><th class=\"n\">predicted</th>\
+         <th class=\"n\">backward rms</th><th class=\"n\">predicted</th>\
+         <th class=\"n\">zeros</th><th class=\"n\">saturated</th><th class=\"n\">sample cosine</th>\
+         </tr></thead><tbody>",
+    );
+    let optional =
+        |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
+    for (index, layer) in layers.iter().enumerate() {
+        let (f, b) = (&layer.row.forward, layer.row.backward.as_ref());
+        let class = layer.blamed.map_or("", severity_name);
+        let _ = write!(
+            page,
+            "<tr id=\"layer-{index}\" class=\"{class}\"><td>{}</td><th scope=\"row\">{}</th><td>{}</td>\
+             <td><code>{}</code></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            index + 1,
+            escape(&layer.name),
+            escape(&layer.row.op),
+            escape(layer.initializer.unwrap_or("–")),
+            short(f.rms),
+            optional(f.predicted_rms, short),
+            optional(b.map(|b| b.rms), short),
+            optional(b.and_then(|b| b.predicted_rms), short),
+            optional(layer.zero, percent),
+            optional(layer.saturated, percent),
+            optional(f.sample_cosine, |x| format!("{x:.3}")),
+        );
+    }
+    page.push_str("</tbody></table></div></section>");
+}
+
+fn plan(page: &mut String, report: &Report<'_>) {
+    let Some(plan) = report.plan else {
+        return;
+    };
+    page.push_str(
+        "<section id=\"plan\"><h2>Plan</h2><p>What each parameter got, and why.</p>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Plan\"><table><thead><tr>\
+         <th>parameter</th><th>shape</th><th>role</th><th>initializer</th><th>why</th></tr></thead><tbody>",
+    );
+    for entry in &plan.entries {
+        let shape: Vec<String> = entry.shape.iter().map(usize::to_string).collect();
+        let _ = write!(
+            page,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><code>{}</code></td><td class=\"why\">{}</td></tr>",
+            escape(&entry.name),
+            shape.join("×"),
+            escape(&entry.role.to_string()),
+            escape(&entry.initializer.to_string()),
+            escape(&entry.reason)
+        );
+    }
+    page.push_str("</tbody></table></div></section>");
+}
+
+/// Text as HTML text or attribute; names come from files that nobody vouches for.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_stay_text() {
+        assert_eq!(
+            escape("<script>alert('x')</script>\u{0}"),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;\u{fffd}"
+        );
+    }
+}

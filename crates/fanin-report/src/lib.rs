@@ -1,0 +1,45 @@
+//! One checkup, three ways to read it: a terminal table, JSON, and one self-contained HTML page.
+//!
+//! A [`Report`] borrows what a check produced; [`Report::terminal`], [`Report::json`] and
+//! [`Report::html`] each render it. Nothing here measures or judges.
+
+mod chart;
+mod html;
+mod json;
+mod layers;
+mod number;
+mod terminal;
+
+use fanin_check::Checkup;
+use fanin_network::Network;
+use fanin_plan::Plan;
+
+/// Everything a report shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The network that was checked.
+    pub network: &'a Network,
+    /// The plan it was filled from; `None` for weights that came from elsewhere.
+    pub plan: Option<&'a Plan>,
+    /// What was measured and what follows.
+    pub checkup: &'a Checkup,
+}
+
+impl Report<'_> {
+    /// A summary, one row per layer, and the findings, at most 100 columns wide, with ANSI colours
+    /// (strip them where the terminal has none). At most `rows` layers are listed; those that a
+    /// finding blames always are.
+    pub fn terminal(&self, rows: usize) -> String {
+        terminal::render(self, rows)
+    }
+
+    /// The checkup as JSON, pretty-printed, with a final newline.
+    pub fn json(&self) -> String {
+        json::render(self)
+    }
+
+    /// One HTML page that needs no other file and no network.
+    pub fn html(&self) -> String {
+        html::render(self)
+    }
+}

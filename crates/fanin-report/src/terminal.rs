@@ -1,0 +1,310 @@
+//! The terminal report: summary, one row per layer, findings like a compiler's.
+
+use std::fmt::Write as _;
+
+use fanin_check::{Finding, Severity, Verdict};
+use owo_colors::OwoColorize as _;
+
+use crate::layers::{Layer, layers};
+use crate::number::{count, percent, short};
+use crate::{Report, chart::LogScale};
+
+/// Nothing is printed beyond this column.
+const WIDTH: usize = 100;
+/// Columns of a layer's name, of its operator, of a number and of a track.
+const NAME: usize = 32;
+const OP: usize = 13;
+const NUMBER: usize = 9;
+const TRACK: usize = 14;
+
+pub(crate) fn render(report: &Report<'_>, rows: usize) -> String {
+    let mut out = String::new();
+    let checkup = report.checkup;
+    // Writing into a String does not fail.
+    let _ = writeln!(
+        out,
+        "{}  {}",
+        checkup.model.bold(),
+        summary(report).dimmed()
+    );
+    let layers = layers(report);
+    if !layers.is_empty() {
+        out.push('\n');
+        table(&mut out, &layers, rows);
+    }
+    out.push('\n');
+    for finding in &checkup.findings {
+        print_finding(&mut out, finding);
+    }
+    let verdict = match checkup.verdict {
+        Verdict::Healthy => "healthy".green().bold().to_string(),
+        Verdict::Doubtful => "doubtful".yellow().bold().to_string(),
+        Verdict::Faulty => "faulty".red().bold().to_string(),
+    };
+    let _ = writeln!(out, "verdict: {verdict}{}", tally(&checkup.findings));
+    out
+}
+
+fn summary(report: &Report<'_>) -> String {
+    let parameters: u64 = report
+        .network
+        .parameters
+        .iter()
+        .map(|p| p.len() as u64)
+        .sum();
+    let mut text = format!(
+        "{} parameters in {} tensors, {} nodes, seed {}",
+        count(parameters),
+        report.network.parameters.len(),
+        report.network.nodes.len(),
+        report.checkup.seed
+    );
+    if let Some(plan) = report.plan {
+        let _ = write!(text, ", recipe {}", plan.recipe);
+    }
+    text
+}
+
+fn tally(findings: &[Finding]) -> String {
+    let of = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let mut parts = Vec::new();
+    for (severity, name) in [
+        (Severity::Error, "error"),
+        (Severity::Warning, "warning"),
+        (Severity::Note, "note"),
+    ] {
+        match of(severity) {
+            0 => {}
+            1 => parts.push(format!("1 {name}")),
+            n => parts.push(format!("{n} {name}s")),
+        }
+    }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
+    }
+}
+
+fn table(out: &mut String, layers: &[Layer<'_>], rows: usize) {
+    let forward = LogScale::over(layers.iter().map(|l| l.row.forward.rms));
+    let backward = LogScale::over(
+        layers
+            .iter()
+            .filter_map(|l| l.row.backward.as_ref().map(|b| b.rms)),
+    );
+    let header = format!(
+        "{:<NAME$} {:<OP$}{:>NUMBER$}  {:<TRACK$} {:>NUMBER$}  {:<TRACK$}",
+        "layer",
+        "op",
+        "forward",
+        forward.label(TRACK),
+        "backward",
+        backward.label(TRACK),
+    );
+    let _ = writeln!(out, "{}", header.trim_end().dimmed());
+    let mut skipped = 0;
+    for (index, layer) in layers.iter().enumerate() {
+        if !listed(index, layers.len(), rows) && layer.blamed.is_none() {
+            skipped += 1;
+            continue;
+        }
+        flush_skipped(out, &mut skipped);
+        let row = layer.row;
+        let backward_rms = row.backward.as_ref().map(|b| b.rms);
+        let mut line = format!(
+            "{:<NAME$} {:<OP$}{:>NUMBER$}  {:<TRACK$} {:>NUMBER$}  {:<TRACK$}",
+            shorten(&layer.name, NAME),
+            shorten(&row.op, OP - 1),
+            short(row.forward.rms),
+            forward.track(Some(row.forward.rms), row.forward.predicted_rms, TRACK),
+            backward_rms.map_or_else(|| "-".to_owned(), short),
+            backward.track(
+                backward_rms,
+                row.backward.as_ref().and_then(|b| b.predicted_rms),
+                TRACK
+            ),
+        );
+        line.truncate(line.trim_end().len());
+        let _ = match layer.blamed {
+            Some(Severity::Error) => writeln!(out, "{}", line.red()),
+            Some(Severity::Warning) => writeln!(out, "{}", line.yellow()),
+            _ => writeln!(out, "{line}"),
+        };
+    }
+    flush_skipped(out, &mut skipped);
+    let _ = writeln!(
+        out,
+        "{}",
+        "rms on a log axis: ● measured, ○ predicted where it differs".dimmed()
+    );
+    let shares: Vec<String> = [
+        ("zeros", mean(layers.iter().filter_map(|l| l.zero))),
+        ("saturated", mean(layers.iter().filter_map(|l| l.saturated))),
+    ]
+    .into_iter()
+    .filter_map(|(name, share)| Some(format!("{name} {}", percent(share?))))
+    .collect();
+    if !shares.is_empty() {
+        let _ = writeln!(
+            out,
+            "{}",
+            format!("after activations, on average: {}", shares.join(", ")).dimmed()
+        );
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (n, sum) = values.fold((0u32, 0.0), |(n, sum), x| (n + 1, sum + x));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
+/// Which rows to list when there are too many: the first and last, and evenly between.
+fn listed(index: usize, total: usize, rows: usize) -> bool {
+    if total <= rows || index == 0 || index + 1 == total {
+        return true;
+    }
+    let rows = rows.max(2);
+    // Listed where the rounded-down position on the shorter list changes.
+    index * (rows - 1) / (total - 1) != (index - 1) * (rows - 1) / (total - 1)
+}
+
+fn flush_skipped(out: &mut String, skipped: &mut usize) {
+    if *skipped > 0 {
+        let text = match *skipped {
+            1 => "  … 1 more layer".to_owned(),
+            n => format!("  … {n} more layers"),
+        };
+        let _ = writeln!(out, "{}", text.dimmed());
+        *skipped = 0;
+    }
+}
+
+fn print_finding(out: &mut String, finding: &Finding) {
+    let head = format!("{}[{}]", severity_name(finding.severity), finding.code);
+    let head = match finding.severity {
+        Severity::Error => head.red().bold().to_string(),
+        Severity::Warning => head.yellow().bold().to_string(),
+        Severity::Note => head.cyan().bold().to_string(),
+    };
+    let place = finding.parameter.as_deref().unwrap_or(&finding.node);
+    let _ = writeln!(out, "{head} {}", shorten(place, WIDTH - 16).bold());
+    for line in wrap(&finding.message, WIDTH - 2) {
+        let _ = writeln!(out, "  {line}");
+    }
+    let evidence = &finding.evidence;
+    let [low, high] = evidence.band;
+    let _ = writeln!(
+        out,
+        "  {}",
+        format!(
+            "measured {}, expected {} (band {} to {})",
+            short(evidence.measured),
+            short(evidence.expected),
+            short(low),
+            short(high)
+        )
+        .dimmed()
+    );
+    if let Some(fix) = &finding.fix {
+        let text = format!("{} = {}: {}", fix.parameter, fix.initializer, fix.why);
+        for (index, line) in wrap(&text, WIDTH - 7).into_iter().enumerate() {
+            let lead = if index == 0 { "fix:" } else { "    " };
+            let _ = writeln!(out, "  {} {line}", lead.green());
+        }
+    }
+    out.push('\n');
+}
+
+pub(crate) fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+/// Keeps the end of a name, which tells layers apart, in at most `width` characters. Control
+/// characters of a hostile model never reach the terminal.
+fn shorten(name: &str, width: usize) -> String {
+    let clean: Vec<char> = name
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if clean.len() <= width {
+        clean.into_iter().collect()
+    } else {
+        let tail = clean.len() - (width - 1);
+        std::iter::once('…')
+            .chain(clean[tail..].iter().copied())
+            .collect()
+    }
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    for word in clean.split_whitespace() {
+        let mut word: &str = word;
+        loop {
+            let line = lines.last_mut().map_or(0, |l| l.chars().count());
+            let room = width.saturating_sub(if line == 0 { 0 } else { line + 1 });
+            let length = word.chars().count();
+            if length <= room {
+                if let Some(last) = lines.last_mut() {
+                    if line > 0 {
+                        last.push(' ');
+                    }
+                    last.push_str(word);
+                }
+                break;
+            }
+            if line > 0 {
+                lines.push(String::new());
+                continue;
+            }
+            // One word longer than a line (a long parameter name) is cut.
+            let cut = word
+                .char_indices()
+                .nth(width)
+                .map_or(word.len(), |(i, _)| i);
+            if let Some(last) = lines.last_mut() {
+                last.push_str(&word[..cut]);
+            }
+            lines.push(String::new());
+            word = &word[cut..];
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrapped_lines_keep_every_word_within_the_width() {
+        let text = "a signal that fades by 0.41 in every layer and a_very_long_parameter_name_indeed_it_is";
+        let lines = wrap(text, 24);
+        assert!(lines.iter().all(|l| l.chars().count() <= 24), "{lines:?}");
+        assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+    }
+
+    #[test]
+    fn shortened_names_keep_their_end() {
+        assert_eq!(shorten("encoder.layers.11.weight", 10), "…11.weight");
+        assert_eq!(shorten("a\u{1b}[31m", 10), "a\u{fffd}[31m");
+    }
+
+    #[test]
+    fn a_long_table_lists_about_as_many_rows_as_asked() {
+        for (total, rows) in [(10, 20), (100, 20), (1000, 40), (21, 20)] {
+            let listed = (0..total).filter(|&i| listed(i, total, rows)).count();
+            assert!(listed <= rows.max(total.min(rows)), "{listed} of {total}");
+            assert!(listed + 2 >= total.min(rows), "{listed} of {total}");
+        }
+    }
+}
