@@ -1,0 +1,238 @@
+//! The arguments as the user writes them. What they mean together is decided in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+const EXAMPLES: &str = "\
+Examples:
+  fanin init model.onnx                        plan, fill and check; writes model.fanin/
+  fanin check \"mlp(784, 256x20, 10, tanh)\"     would this start train? nothing is written
+  fanin check model.onnx --data batch.npz      check the weights in the file, on your own data
+  fanin plan model.onnx --recipe torch         what would PyTorch's defaults give each parameter?
+  fanin explain kaiming_normal                 formula, source, when to use
+
+Exit status: 0 fine, 1 the check found an error-level fault, 2 the arguments or the input are bad.";
+
+/// Decides how a neural network starts: plans, fills and checks its initial weights.
+///
+/// MODEL is an ONNX file or a one-line architecture such as `mlp(784, 256x20, 10, tanh)`,
+/// `conv(3x32x32, 64x8, 10, relu)` or `transformer(layers=4, width=128, heads=4, vocab=1000)`.
+#[derive(Debug, Parser)]
+#[command(name = "fanin", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub format: Format,
+    /// Print nothing but the result asked for: no progress, no summary
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Plan, fill, check and report: everything a new network needs
+    Init(InitArgs),
+    /// Print or write what each parameter gets, and why
+    Plan(PlanArgs),
+    /// Write the weights that a plan describes
+    Fill(FillArgs),
+    /// Run the network once forward and backward and say whether training will start
+    Check(CheckArgs),
+    /// Explain an initializer, an activation's gain, or the code of a finding
+    Explain(ExplainArgs),
+    /// Write a copy of a model without its weights: architecture only, small enough for git
+    Strip(StripArgs),
+    /// Print a completion script for your shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// An ONNX file, or a one-line architecture in quotes
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub model: String,
+    /// Size of the batch axis where the model leaves it open
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub batch: Option<usize>,
+    /// Size of a dimension that the model leaves open, by its name in the model; repeatable
+    #[arg(long = "dim", value_name = "NAME=N", value_parser = dimension)]
+    pub dims: Vec<(String, usize)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// The policy that gives every role an initializer: auto, torch, keras, ...
+    #[arg(long, value_name = "NAME")]
+    pub recipe: Option<String>,
+    /// Your own rules (TOML), matched by name or role; they win over the recipe
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub rules: Option<PathBuf>,
+    /// The seed of everything random: the same seed gives the same bits on any machine
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Element type of the weights: f32, f16, bf16, f64
+    #[arg(long, value_name = "TYPE")]
+    pub dtype: Option<String>,
+    /// Your own inputs (.npz or .npy), arrays named like the model's inputs
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub data: Option<PathBuf>,
+    /// Folder for plan.toml, weights.safetensors, report.html [default: NAME.fanin]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Also write model.onnx: the model with the new weights inside
+    #[arg(long)]
+    pub onnx: bool,
+    /// Replace weights in the folder that another plan made
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Element type of the weights: f32, f16, bf16, f64
+    #[arg(long, value_name = "TYPE")]
+    pub dtype: Option<String>,
+    /// Write the plan to this file instead of printing it
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FillArgs {
+    /// A plan written by `fanin plan` or `fanin init`
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub plan: PathBuf,
+    /// The safetensors file to write
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Write only shard I of N (I from 1)
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(usize, usize)>,
+    /// Replace an existing file
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Weights to check (safetensors); default: those in the model, or the recipe's if it has none
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["plan", "recipe", "rules"])]
+    pub weights: Option<PathBuf>,
+    /// Check the weights that this plan describes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["recipe", "rules"])]
+    pub plan: Option<PathBuf>,
+    /// Your own inputs (.npz or .npy), arrays named like the model's inputs
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub data: Option<PathBuf>,
+    /// Write the report as one HTML page to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// Make the changes that the findings propose, check again, and write the weights to --output
+    #[arg(long, requires = "output")]
+    pub fix: bool,
+    /// With --fix: the safetensors file for the changed weights
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "fix")]
+    pub output: Option<PathBuf>,
+    /// List every layer instead of a selection
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// An initializer (orthogonal), an activation (gelu) or a code (F101); without it: the list
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StripArgs {
+    /// An ONNX file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub model: PathBuf,
+    /// The ONNX file to write
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("a size is a whole number from 1".to_owned()),
+    }
+}
+
+fn dimension(text: &str) -> Result<(String, usize), String> {
+    let (name, n) = text
+        .split_once('=')
+        .ok_or("write NAME=N, as in --dim sequence=128")?;
+    Ok((name.to_owned(), size(n)?))
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let (i, n) = text.split_once('/').ok_or("write I/N, as in --shard 1/8")?;
+    let (i, n) = (size(i)?, size(n)?);
+    if i > n {
+        return Err(format!("shard {i} of {n}: shards count from 1 to {n}"));
+    }
+    Ok((i, n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_shards_are_checked() {
+        assert_eq!(dimension("seq=128"), Ok(("seq".to_owned(), 128)));
+        assert!(dimension("seq").is_err());
+        assert!(dimension("seq=0").is_err());
+        assert_eq!(shard("2/8"), Ok((2, 8)));
+        assert!(shard("9/8").is_err());
+        assert!(shard("0/8").is_err());
+    }
+}

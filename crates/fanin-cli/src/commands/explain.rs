@@ -1,0 +1,244 @@
+//! `fanin explain [NAME|CODE]`: formula, source, when to use.
+
+use std::fmt::Write as _;
+
+use anyhow::bail;
+use fanin::Activation;
+use fanin_check::Page;
+
+use crate::args::ExplainArgs;
+use crate::output::{Printer, Status};
+
+pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<Status> {
+    let Some(name) = &args.name else {
+        return list(printer);
+    };
+    let wanted = name.trim().to_lowercase();
+    if let Some(entry) = fanin::catalogue()
+        .iter()
+        .find(|e| e.name == wanted || e.aliases.contains(&wanted.as_str()))
+    {
+        return initializer(entry, printer);
+    }
+    if let Some(page) = fanin_check::pages()
+        .iter()
+        .find(|p| p.code.to_string().eq_ignore_ascii_case(&wanted))
+    {
+        return finding(page, printer);
+    }
+    if let Ok(activation) = wanted.parse::<Activation>() {
+        return explain_activation(activation, printer);
+    }
+    let names = fanin::catalogue()
+        .iter()
+        .flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied()))
+        .map(str::to_owned)
+        .chain(fanin_check::pages().iter().map(|p| p.code.to_string()));
+    let near = nearest(&wanted, names);
+    match near {
+        Some(near) => {
+            bail!("nothing is called `{name}`; did you mean `{near}`? `fanin explain` lists all")
+        }
+        None => bail!(
+            "nothing is called `{name}`; `fanin explain` lists all initializers, activations and codes"
+        ),
+    }
+}
+
+/// Everything that can be explained, one line each.
+fn list(printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let document = serde_json::json!({
+            "initializers": fanin::catalogue().iter().map(|e| e.name).collect::<Vec<_>>(),
+            "activations": Activation::all().map(|a| a.to_string()).collect::<Vec<_>>(),
+            "findings": fanin_check::pages().iter().map(|p| p.code.to_string()).collect::<Vec<_>>(),
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    let mut text = String::from("Initializers\n");
+    // Writing into a String does not fail.
+    for entry in fanin::catalogue() {
+        let _ = writeln!(text, "  {:<20} {}", entry.name, entry.formula);
+    }
+    text.push_str("\nActivations, with the gain that keeps the second moment\n");
+    for activation in Activation::all() {
+        let name = activation.to_string();
+        let _ = writeln!(text, "  {name:<20} {:.7}", activation.gain().value());
+    }
+    text.push_str("\nFindings\n");
+    for page in fanin_check::pages() {
+        let _ = writeln!(text, "  {:<20} {}", page.code.to_string(), page.title);
+    }
+    text.push_str("\n`fanin explain NAME` explains one.\n");
+    printer.print(&text)?;
+    Ok(Status::Fine)
+}
+
+fn initializer(entry: &fanin::Entry, printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let document = serde_json::json!({
+            "name": entry.name,
+            "aliases": entry.aliases,
+            "formula": entry.formula,
+            "when": entry.when,
+            "reference": entry.reference,
+            "example": entry.example,
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    let mut sections = vec![
+        ("Formula", entry.formula.to_owned()),
+        ("When", entry.when.to_owned()),
+        ("Example", entry.example.to_owned()),
+        ("Source", entry.reference.to_owned()),
+    ];
+    if !entry.aliases.is_empty() {
+        sections.insert(0, ("Also called", entry.aliases.join(", ")));
+    }
+    article(entry.name, &sections, printer)
+}
+
+fn finding(page: &Page, printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let document = serde_json::json!({
+            "code": page.code.to_string(),
+            "title": page.title,
+            "what": page.what,
+            "why": page.why,
+            "judged": page.judged,
+            "fix": page.fix,
+            "reference": page.reference,
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        &format!("{}: {}", page.code, page.title),
+        &[
+            ("What", page.what.to_owned()),
+            ("Why it matters", page.why.to_owned()),
+            ("How it is judged", page.judged.to_owned()),
+            ("How to mend it", page.fix.to_owned()),
+            ("Source", page.reference.to_owned()),
+        ],
+        printer,
+    )
+}
+
+fn explain_activation(activation: Activation, printer: &Printer) -> anyhow::Result<Status> {
+    let second = fanin::moments::expectation(|z| activation.eval(z).powi(2), 0.0, 1.0);
+    let mean = fanin::moments::expectation(|z| activation.eval(z), 0.0, 1.0);
+    let slope = fanin::moments::expectation(|z| activation.derivative(z).powi(2), 0.0, 1.0);
+    let gain = activation.gain().value();
+    if printer.json() {
+        let document = serde_json::json!({
+            "activation": activation.to_string(),
+            "gain": gain,
+            "mean": mean,
+            "second_moment": second,
+            "derivative_second_moment": slope,
+            "chi": slope / second,
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        &activation.to_string(),
+        &[
+            (
+                "Gain",
+                format!(
+                    "{gain:.9} = 1/sqrt(E[f(z)^2]), z ~ N(0, 1): a weight of standard deviation gain/sqrt(fan_in) keeps the second moment of the signal at 1"
+                ),
+            ),
+            (
+                "Moments",
+                format!("E[f] = {mean:.9}, E[f^2] = {second:.9}, E[f'^2] = {slope:.9}"),
+            ),
+            (
+                "Gradient",
+                format!(
+                    "each layer at this gain multiplies the squared gradient by {:.9} = E[f'^2]/E[f^2]",
+                    slope / second
+                ),
+            ),
+        ],
+        printer,
+    )
+}
+
+/// A title and named sections, wrapped to 88 columns.
+fn article(title: &str, sections: &[(&str, String)], printer: &Printer) -> anyhow::Result<Status> {
+    use owo_colors::OwoColorize as _;
+    let mut text = format!("{}\n", title.bold());
+    for (name, body) in sections {
+        let _ = write!(text, "\n{}\n", name.bold());
+        for paragraph in body.split('\n') {
+            let mut column = 2;
+            text.push_str("  ");
+            for word in paragraph.split_whitespace() {
+                let length = word.chars().count();
+                if column > 2 && column + 1 + length > 88 {
+                    text.push_str("\n  ");
+                    column = 2;
+                } else if column > 2 {
+                    text.push(' ');
+                    column += 1;
+                }
+                text.push_str(word);
+                column += length;
+            }
+            text.push('\n');
+        }
+    }
+    printer.print(&text)?;
+    Ok(Status::Fine)
+}
+
+/// The name with the fewest edits, if that is at most a third of what was typed.
+fn nearest(wanted: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    names
+        .map(|name| (distance(wanted, &name.to_lowercase()), name))
+        .min()
+        .filter(|(edits, _)| *edits * 3 <= wanted.chars().count().max(3))
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_and_a_far_one_is_not() {
+        let names = || {
+            ["kaiming_normal", "orthogonal", "F101"]
+                .into_iter()
+                .map(str::to_owned)
+        };
+        assert_eq!(
+            nearest("kaiming_norml", names()).as_deref(),
+            Some("kaiming_normal")
+        );
+        assert_eq!(nearest("f102", names()).as_deref(), Some("F101"));
+        assert_eq!(nearest("transformer", names()), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}
