@@ -13,7 +13,7 @@ pub(crate) fn map_rows(
     out_width: usize,
     f: impl Fn(&[f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let rows = if width == 0 { 0 } else { x.len() / width };
+    let rows = x.len().checked_div(width).unwrap_or(0);
     let mut out = vec![0.0; rows * out_width];
     if out.is_empty() {
         return out;

@@ -10,8 +10,8 @@ use crate::tape::{Var, record};
 
 pub(super) fn find(op: &str) -> Option<Operator> {
     Some(match op {
-        "ReduceSum" => |call| over(call, |x, m| sum_over(x, m)),
-        "ReduceMean" => |call| over(call, |x, m| mean_over(x, m)),
+        "ReduceSum" => |call| over(call, sum_over),
+        "ReduceMean" => |call| over(call, mean_over),
         "ReduceSumSquare" => |call| over(call, |x, m| sum_over(&square(x), m)),
         "ReduceL1" => |call| {
             over(call, |x, m| {
