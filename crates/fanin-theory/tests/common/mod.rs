@@ -1,4 +1,6 @@
 //! Networks built by hand, and dense networks run in plain loops.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(
     unreachable_pub,
@@ -82,6 +84,7 @@ impl Builder {
                 residual_branches: None,
                 tied: false,
                 recurrent: None,
+                forget_gate: None,
                 node: String::new(),
                 because: String::new(),
             },
