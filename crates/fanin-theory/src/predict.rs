@@ -34,7 +34,8 @@ pub fn predict(network: &Network, measured: &Measured) -> Prediction {
             let gradient = backward.gradients.get(index).copied().flatten();
             values.push(Expected {
                 value: value.name.clone(),
-                forward: (!forward.restarted[index])
+                // What is made of parameters alone is as they are, not as theory expects.
+                forward: (!forward.restarted[index] && !signal.parameter)
                     .then(|| around(signal.second, signal.variance(), samples)),
                 backward: gradient
                     .filter(|_| !backward.restarted[index])

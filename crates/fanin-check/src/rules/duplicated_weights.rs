@@ -1,6 +1,6 @@
 //! F502: the same random numbers twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use fanin_network::{HostData, HostTensor};
@@ -15,23 +15,22 @@ pub(super) const PAGE: Page = Page {
     title: "two weights with the same random numbers",
     what: "Two different parameters hold the same elements, bit by bit.",
     why: "Layers are meant to be independent draws. The same numbers in several layers make their errors add up instead of averaging out, and come from a generator that was seeded anew for each layer or from a copied block.",
-    judged: "Compares all weights of at least 16 elements that are not constant. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
+    judged: "Compares all weights that hold at least 16 different numbers; fewer are a pattern (an identity, a bias with the forget gate at one), which may well recur. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
     fix: "Draw each parameter from a stream of its own; fanin's streams are named by the parameter.",
     reference: "Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3",
 };
 
-/// Fewer elements than this may agree by being few.
+/// Fewer different numbers than this are a pattern and no draw.
 const ENOUGH: usize = 16;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut first: HashMap<u64, (&str, &HostTensor)> = HashMap::new();
     let mut findings = Vec::new();
     for seen in &scene.trace.parameters {
-        let varies = seen.range.0 < seen.range.1 && seen.non_finite == 0;
         let Some(tensor) = scene.weights.get(&seen.name) else {
             continue;
         };
-        if !varies || tensor.len() < ENOUGH {
+        if seen.non_finite > 0 || !is_drawn(tensor) {
             continue;
         }
         let Some((other, _)) = first
@@ -61,6 +60,17 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether a tensor holds enough different numbers to have been drawn.
+fn is_drawn(tensor: &HostTensor) -> bool {
+    let mut different = HashSet::new();
+    let mut enough = |bits: u64| different.insert(bits) && different.len() >= ENOUGH;
+    match &tensor.data {
+        HostData::F32(v) => v.iter().any(|x| enough(u64::from(x.to_bits()))),
+        HostData::F64(v) => v.iter().any(|x| enough(x.to_bits())),
+        HostData::I64(_) | HostData::Bool(_) => false,
+    }
 }
 
 fn digest(tensor: &HostTensor) -> u64 {
