@@ -9,7 +9,7 @@ use crate::Report;
 use crate::chart::{Point, depth_curve, title};
 use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
-use crate::terminal::severity_name;
+use crate::terminal::{further, severity_name};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -36,9 +36,9 @@ pub(crate) fn render(report: &Report<'_>) -> String {
     curves(&mut page, &layers);
     table(&mut page, &layers);
     plan(&mut page, report);
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>\n",
+        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>",
         env!("CARGO_PKG_VERSION")
     );
     page
@@ -131,6 +131,9 @@ fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
                 escape(&fix.initializer.to_string()),
                 escape(&fix.why)
             );
+            if let Some(more) = further(finding) {
+                let _ = write!(page, "<p>{more}</p>");
+            }
         }
         page.push_str("</li>");
     }
