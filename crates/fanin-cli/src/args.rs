@@ -110,6 +110,9 @@ pub(crate) struct InitArgs {
     /// Replace weights in the folder that another plan made
     #[arg(long)]
     pub force: bool,
+    /// List every layer instead of a selection
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,8 +10,10 @@ use crate::args::CheckArgs;
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
-/// Layers that the terminal table lists unless `--all` asks for more.
-pub(crate) const ROWS: usize = 30;
+/// Layers that the terminal table lists.
+pub(crate) fn rows(all: bool) -> usize {
+    if all { usize::MAX } else { 30 }
+}
 
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     let (network, data) = open(&args.model, args.data.as_deref())?;
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         )
     };
     let checkup = judge(plan.as_ref(), &weights)?;
-    let rows = if args.all { usize::MAX } else { ROWS };
+    let rows = rows(args.all);
     if !args.fix {
         return show(args, &network, plan.as_ref(), &checkup, rows, printer);
     }

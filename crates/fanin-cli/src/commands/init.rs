@@ -8,7 +8,7 @@ use fanin_plan::{FillOptions, Plan};
 use fanin_report::Report;
 
 use crate::args::InitArgs;
-use crate::commands::check::{ROWS, status};
+use crate::commands::check::{rows, status};
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     if printer.json() {
         printer.print(&report.json())?;
     } else {
-        printer.print(&report.terminal(ROWS))?;
+        printer.print(&report.terminal(rows(args.all)))?;
     }
     let list: Vec<String> = written.iter().map(|p| p.display().to_string()).collect();
     printer.remark(&format!("wrote {}", list.join(", ")));
