@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Fill(FillArgs),
     /// Run the network once forward and backward and say whether training will start
     Check(CheckArgs),
-    /// Explain an initializer, an activation's gain, or the code of a finding
+    /// Explain an initializer, an activation's gain, a finding's code, a recipe, an architecture
     Explain(ExplainArgs),
     /// Write a copy of a model without its weights: architecture only, small enough for git
     Strip(StripArgs),
@@ -176,7 +176,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// An initializer (orthogonal), an activation (gelu) or a code (F101); without it: the list
+    /// An initializer (orthogonal), an activation (gelu), a code (F101), a recipe (auto) or an
+    /// architecture (mlp); without it: the list
     pub name: Option<String>,
 }
 

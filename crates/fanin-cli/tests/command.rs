@@ -215,7 +215,15 @@ fn rules_win_over_the_recipe() {
 #[test]
 fn everything_explains_itself() {
     let list = output(&["explain"], 0);
-    for name in ["kaiming_normal", "orthogonal", "gelu", "F101", "F301"] {
+    for name in [
+        "kaiming_normal",
+        "orthogonal",
+        "gelu",
+        "F101",
+        "F301",
+        "torch",
+        "mlp",
+    ] {
         assert!(list.contains(name), "{name}: {list}");
         let page = output(&["explain", name], 0);
         assert!(page.lines().count() > 3, "{name}: {page}");
