@@ -37,6 +37,9 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
     if let Ok(recipe) = wanted.parse::<Recipe>() {
         return explain_recipe(recipe, printer);
     }
+    if wanted == "operators" {
+        return operators(printer);
+    }
     let names = fanin::catalogue()
         .iter()
         .flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied()))
@@ -88,7 +91,9 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
     for guide in guides() {
         let _ = writeln!(text, "  {:<20} {}", guide.name, guide.form);
     }
-    text.push_str("\n`fanin explain NAME` explains one.\n");
+    text.push_str(
+        "\n`fanin explain NAME` explains one; `fanin explain operators` lists what can be run.\n",
+    );
     printer.print(&text)?;
     Ok(Status::Fine)
 }
@@ -207,6 +212,20 @@ fn architecture(guide: &Guide, printer: &Printer) -> anyhow::Result<Status> {
             ("Options, the default first", guide.options.to_owned()),
             ("Examples", guide.examples.join("\n")),
         ],
+        printer,
+    )
+}
+
+/// The operators of ONNX that can be run.
+fn operators(printer: &Printer) -> anyhow::Result<Status> {
+    let all = fanin_run::operators();
+    if printer.json() {
+        printer.print(&format!("{:#}\n", serde_json::json!({ "operators": all })))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        &format!("{} operators of ONNX can be run", all.len()),
+        &[("Operators", all.join(", "))],
         printer,
     )
 }
