@@ -12,6 +12,7 @@
 mod array;
 mod data;
 mod error;
+mod histogram;
 mod input;
 mod kernel;
 mod observe;
@@ -28,6 +29,7 @@ mod value;
 
 pub use data::Data;
 pub use error::{RunError, UnknownNode};
+pub use histogram::Histogram;
 pub use op::{operators, supports};
 pub use run::{Progress, RunOptions, evaluate, run};
 pub use trace::{

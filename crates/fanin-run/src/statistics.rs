@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::Histogram;
 use crate::array::{Array, CHUNK, Dense, dims};
 use crate::trace::{Backward, Forward, Units};
 
@@ -83,8 +84,8 @@ fn chunk_sums_anywhere(x: &[f32], flat: Option<Flat>) -> Sums {
     let whole = x.chunks_exact(LANES);
     let rest = whole.remainder();
     for part in whole {
-        for k in 0..LANES {
-            add(k, part[k]);
+        for (k, &v) in part.iter().enumerate() {
+            add(k, v);
         }
     }
     for (k, &v) in rest.iter().enumerate() {
@@ -155,15 +156,17 @@ pub(crate) fn forward(a: &Array, look: Look) -> Forward {
     let all = sums(&x, look.flat);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
     let n = (x.len().max(1)) as f64;
+    let rms = (all.square / finite).sqrt();
     Forward {
         mean: all.sum / finite,
-        rms: (all.square / finite).sqrt(),
+        rms,
         max_abs: f64::from(all.max),
         zero_fraction: all.zeros as f64 / n,
         saturated_fraction: look.flat.map(|_| all.flat as f64 / n),
         sample_cosine: look.samples.and_then(|s| sample_cosine(&x, s)),
         dead_units: look.units.and_then(|axis| dead_units(&x, &dims(a), axis)),
         non_finite: all.non_finite,
+        histogram: Histogram::of(&x, rms),
     }
 }
 
@@ -172,9 +175,11 @@ pub(crate) fn backward(g: &Array) -> Backward {
     let x = any_order(g);
     let all = sums(&x, None);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
+    let rms = (all.square / finite).sqrt();
     Backward {
-        rms: (all.square / finite).sqrt(),
+        rms,
         non_finite: all.non_finite,
+        histogram: Histogram::of(&x, rms),
     }
 }
 
