@@ -1,8 +1,15 @@
 //! The element types a slice can have.
 
+#![allow(private_bounds, reason = "the methods of a sealed trait are out of reach")]
+
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::DType;
+use crate::sampler::Rule;
+use crate::sampler::fill::{FillDouble, FillSingle};
+use crate::simd::{self, Floats, Simd};
+use crate::stream::Stream;
 
 /// An element that can be filled: `f64`, `f32`, [`half::f16`] or [`half::bf16`].
 ///
@@ -19,13 +26,20 @@ pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 
 }
 
 pub(crate) mod private {
-    /// Says what the values of an element type are computed in.
+    use crate::sampler::Rule;
+    use crate::simd::Simd;
+    use crate::stream::Stream;
+
+    /// Says what the values of an element type are computed in, and computes them.
     pub trait Sealed: Sized {
         /// `f64` for `f64`, `f32` for all others.
         type Real: Real;
 
         /// Rounds a computed value to nearest even.
         fn round(value: Self::Real) -> Self;
+
+        /// Writes elements `start ..` of the tensor whose stream this is, on this thread.
+        fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]);
     }
 
     /// `f32` or `f64`.
@@ -38,18 +52,38 @@ pub(crate) mod private {
         + std::ops::Sub<Output = Self>
         + std::ops::Mul<Output = Self>
     {
-        /// Whether values are refined by the sub-stream of low words.
-        const DOUBLE: bool;
+    }
 
-        /// The tile computed in this type.
-        fn pick(
-            single: impl FnOnce() -> [f32; 64],
-            double: impl FnOnce() -> [f64; 64],
-        ) -> [Self; 64];
+    /// Computed in `f32`.
+    pub(crate) trait Single: super::Element + Sealed<Real = f32> {
+        /// Rounds the lanes into the beginning of a slice that has as many elements.
+        fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]);
     }
 }
 
-use private::{Real, Sealed};
+use private::{Real, Sealed, Single};
+
+macro_rules! single {
+    ($type:ty, $value:ident => $rounded:expr) => {
+        impl Sealed for $type {
+            type Real = f32;
+
+            #[inline(always)]
+            fn round($value: f32) -> Self {
+                $rounded
+            }
+
+            fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]) {
+                simd::dispatch(FillSingle {
+                    rule,
+                    stream,
+                    start,
+                    out,
+                });
+            }
+        }
+    };
+}
 
 impl Element for f32 {
     const DTYPE: DType = DType::F32;
@@ -63,21 +97,14 @@ impl Element for f32 {
     }
 }
 
-impl Sealed for f32 {
-    type Real = Self;
+single!(f32, value => value);
 
+impl Real for f32 {}
+
+impl Single for f32 {
     #[inline(always)]
-    fn round(value: Self) -> Self {
-        value
-    }
-}
-
-impl Real for f32 {
-    const DOUBLE: bool = false;
-
-    #[inline(always)]
-    fn pick(single: impl FnOnce() -> [f32; 64], _: impl FnOnce() -> [f64; 64]) -> [Self; 64] {
-        single()
+    fn put<S: Simd>(_: S, x: S::F, to: &mut [Self]) {
+        x.store(to);
     }
 }
 
@@ -100,16 +127,19 @@ impl Sealed for f64 {
     fn round(value: Self) -> Self {
         value
     }
-}
 
-impl Real for f64 {
-    const DOUBLE: bool = true;
-
-    #[inline(always)]
-    fn pick(_: impl FnOnce() -> [f32; 64], double: impl FnOnce() -> [f64; 64]) -> [Self; 64] {
-        double()
+    fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]) {
+        simd::dispatch(FillDouble {
+            rule,
+            high: stream,
+            low: &stream.substream("low"),
+            start,
+            out,
+        });
     }
 }
+
+impl Real for f64 {}
 
 impl Element for f16 {
     const DTYPE: DType = DType::F16;
@@ -123,12 +153,12 @@ impl Element for f16 {
     }
 }
 
-impl Sealed for f16 {
-    type Real = f32;
+single!(f16, value => Self::from_f32(value));
 
+impl Single for f16 {
     #[inline(always)]
-    fn round(value: f32) -> Self {
-        Self::from_f32(value)
+    fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+        s.store_f16(x, to);
     }
 }
 
@@ -144,11 +174,17 @@ impl Element for bf16 {
     }
 }
 
-impl Sealed for bf16 {
-    type Real = f32;
+single!(bf16, value => Self::from_f32(value));
 
+impl Single for bf16 {
     #[inline(always)]
-    fn round(value: f32) -> Self {
-        Self::from_f32(value)
+    fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+        let bits = s.bits(x);
+        // Half of the last place, a little less where it is even. Not for NaN, which would wrap.
+        let last = s.shift_right(bits, 16) & s.word(1);
+        let rounded = s.shift_right(bits + s.word(0x7fff) + last, 16);
+        let quiet = s.shift_right(bits, 16) | s.word(0x40);
+        let nan = s.greater(bits & s.word(0x7fff_ffff), s.word(0x7f80_0000));
+        s.store_u16(s.select_words(nan, quiet, rounded), to.reinterpret_cast_mut());
     }
 }

@@ -41,7 +41,7 @@
 //! * `serde` (default): [`Seed`] as a number, [`DType`] and [`Initializer`] as their text.
 
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // allowed in simd/avx2.rs and simd/avx512.rs
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes index several arrays alike, and the loops say so"
@@ -54,12 +54,14 @@ mod fans;
 mod filler;
 mod gain;
 pub mod initializers;
+pub mod isa;
 mod layout;
 mod math;
 pub mod moments;
 mod parallel;
 mod sampler;
 mod seed;
+mod simd;
 pub mod stream;
 mod text;
 
