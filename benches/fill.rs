@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p fanin --bench fill` prints million elements per second for every kind of fill, with each
 //! instruction set, and beside it those per second of processor time and thread, which other programs on the machine
-//! disturb less. `RAYON_NUM_THREADS` sets the threads. All memory was touched before it is timed.
+//! disturb less; `-- normal` those whose initializer contains that word. `RAYON_NUM_THREADS` sets the threads. All memory was touched before it is timed.
 //!
 //! With the argument `serve` it reads lines `initializer;dtype;shape;calls` and answers each with the seconds one call
 //! took on average; `memset` is an initializer there. `init_speed.py` talks to it.
@@ -27,7 +27,7 @@ fn main() {
     if arguments.iter().any(|argument| argument == "serve") {
         serve();
     } else {
-        table();
+        table(arguments.iter().find(|a| !a.starts_with("--")).map_or("", String::as_str));
     }
 }
 
@@ -127,14 +127,17 @@ fn serve() {
     }
 }
 
-fn table() {
-    const ROUNDS: usize = 7;
+fn table(only: &str) {
+    const ROUNDS: usize = 5;
     let mut buffers = Buffers::default();
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
     let mut row = |text: &str, dtype: DType, shape: &[usize]| {
+        if !text.contains(only) {
+            return;
+        }
         let n: usize = shape.iter().product();
         let calls = (1usize << 22).div_ceil(n);
         let isas = if text == "memset" { 1 } else { 3 };

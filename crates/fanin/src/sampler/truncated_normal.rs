@@ -142,46 +142,38 @@ impl TruncatedNormal {
 impl Rule for TruncatedNormal {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
-        let mut z = [[s.float(0.0); LANES]; 4];
-        let scaled = |w| s.multiply_add_wide(w, self.step, self.start);
-        match self.part {
-            Part::Central { tails } => {
+        let (shift, scale) = (s.float(self.shift as f32), s.float(self.scale as f32));
+        let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
+        // One loop for each part, so that each is straight.
+        macro_rules! each {
+            ($w:ident => $z:expr) => {
                 for j in 0..4 {
                     for lane in (0..LANES).step_by(S::LANES) {
-                        let (p, _) = scaled(s.load_words(&words[j][lane..]));
-                        z[j][lane / S::LANES] = single::normal_quantile_central(s, odd(s, p));
+                        let $w = s.load_words(&words[j][lane..]);
+                        let x = s.min(high, s.max(low, shift + scale * $z));
+                        T::put(s, x, &mut out[j * LANES + lane..]);
                     }
                 }
-                if tails {
-                    for j in 0..4 {
-                        for lane in (0..LANES).step_by(S::LANES) {
-                            let p = scaled(s.load_words(&words[j][lane..]));
-                            let z = &mut z[j][lane / S::LANES];
-                            *z = replace_tails(s, p, *z);
-                        }
-                    }
-                }
-            }
+            };
+        }
+        match self.part {
+            Part::Central { tails: false } => each!(w => {
+                let (p, _) = s.multiply_add_wide(w, self.step, self.start);
+                single::normal_quantile_central(s, odd(s, p))
+            }),
+            Part::Central { tails: true } => each!(w => {
+                let p = s.multiply_add_wide(w, self.step, self.start);
+                replace_tails(s, p, single::normal_quantile_central(s, odd(s, p.0)))
+            }),
             Part::Tail { exponent, negative } => {
                 // Increasing in the word on either side.
                 let flip = s.word(if negative { 0 } else { u32::MAX });
                 let sign = s.word(if negative { 1 << 31 } else { 0 });
-                for j in 0..4 {
-                    for lane in (0..LANES).step_by(S::LANES) {
-                        let p = scaled(s.load_words(&words[j][lane..]) ^ flip);
-                        let distance = single::normal_quantile_tail(s, p, exponent as f32);
-                        z[j][lane / S::LANES] = s.float_from_bits(s.bits(distance) ^ sign);
-                    }
-                }
-            }
-        }
-        let (shift, scale) = (s.float(self.shift as f32), s.float(self.scale as f32));
-        let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
-        for j in 0..4 {
-            for lane in (0..LANES).step_by(S::LANES) {
-                let x = shift + scale * z[j][lane / S::LANES];
-                let x = s.min(high, s.max(low, x));
-                T::put(s, x, &mut out[j * LANES + lane..]);
+                each!(w => {
+                    let p = s.multiply_add_wide(w ^ flip, self.step, self.start);
+                    let distance = single::normal_quantile_tail(s, p, exponent as f32);
+                    s.float_from_bits(s.bits(distance) ^ sign)
+                });
             }
         }
     }
