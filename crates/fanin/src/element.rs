@@ -1,7 +1,5 @@
 //! The element types a slice can have.
 
-#![allow(private_bounds, reason = "the methods of a sealed trait are out of reach")]
-
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
@@ -27,7 +25,7 @@ pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 
 
 pub(crate) mod private {
     use crate::sampler::Rule;
-    use crate::simd::Simd;
+    use crate::simd::{Floats, Simd};
     use crate::stream::Stream;
 
     /// Says what the values of an element type are computed in, and computes them.
@@ -52,10 +50,12 @@ pub(crate) mod private {
         + std::ops::Sub<Output = Self>
         + std::ops::Mul<Output = Self>
     {
+        /// Lanes of it.
+        type Lanes<S: Simd>: Floats<S, Self>;
     }
 
     /// Computed in `f32`.
-    pub(crate) trait Single: super::Element + Sealed<Real = f32> {
+    pub trait Single: super::Element + Sealed<Real = f32> {
         /// Rounds the lanes into the beginning of a slice that has as many elements.
         fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]);
     }
@@ -88,10 +88,12 @@ macro_rules! single {
 impl Element for f32 {
     const DTYPE: DType = DType::F32;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value as Self
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }
@@ -99,7 +101,9 @@ impl Element for f32 {
 
 single!(f32, value => value);
 
-impl Real for f32 {}
+impl Real for f32 {
+    type Lanes<S: Simd> = S::F;
+}
 
 impl Single for f32 {
     #[inline(always)]
@@ -111,10 +115,12 @@ impl Single for f32 {
 impl Element for f64 {
     const DTYPE: DType = DType::F64;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self
     }
@@ -139,15 +145,19 @@ impl Sealed for f64 {
     }
 }
 
-impl Real for f64 {}
+impl Real for f64 {
+    type Lanes<S: Simd> = S::D;
+}
 
 impl Element for f16 {
     const DTYPE: DType = DType::F16;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         Self::from_f32(value as f32)
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }
@@ -165,10 +175,12 @@ impl Single for f16 {
 impl Element for bf16 {
     const DTYPE: DType = DType::BF16;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         Self::from_f32(value as f32)
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }

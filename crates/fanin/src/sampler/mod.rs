@@ -67,7 +67,7 @@ impl Sampler {
 }
 
 /// How the words of a tile become its values.
-pub(crate) trait Rule {
+pub trait Rule {
     /// In single precision, rounded to the element type.
     fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]);
 

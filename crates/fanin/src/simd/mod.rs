@@ -28,7 +28,7 @@ use crate::isa::Isa;
 use crate::stream::Words;
 
 /// Lanes of one floating-point type.
-pub(crate) trait Floats<S, T>:
+pub trait Floats<S, T>:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
 {
     /// How many; divides 16.
@@ -45,7 +45,7 @@ pub(crate) trait Floats<S, T>:
 }
 
 /// One way to compute several lanes at once. `F` are lanes of `f32`, `U` of 32-bit words, `M` of truth values.
-pub(crate) trait Simd: Copy + Send + Sync {
+pub trait Simd: Copy + Send + Sync {
     /// Lanes of `F`, `U` and `M`; divides 16.
     const LANES: usize;
 
