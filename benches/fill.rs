@@ -27,7 +27,12 @@ fn main() {
     if arguments.iter().any(|argument| argument == "serve") {
         serve();
     } else {
-        table(arguments.iter().find(|a| !a.starts_with("--")).map_or("", String::as_str));
+        table(
+            arguments
+                .iter()
+                .find(|a| !a.starts_with("--"))
+                .map_or("", String::as_str),
+        );
     }
 }
 

@@ -197,6 +197,9 @@ impl Single for bf16 {
         let rounded = s.shift_right(bits + s.word(0x7fff) + last, 16);
         let quiet = s.shift_right(bits, 16) | s.word(0x40);
         let nan = s.greater(bits & s.word(0x7fff_ffff), s.word(0x7f80_0000));
-        s.store_u16(s.select_words(nan, quiet, rounded), to.reinterpret_cast_mut());
+        s.store_u16(
+            s.select_words(nan, quiet, rounded),
+            to.reinterpret_cast_mut(),
+        );
     }
 }

@@ -38,8 +38,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Entry, InitError, Initializer};
 use crate::element::private::{Real, Sealed};
 use crate::parallel;
-use crate::simd::{self, Floats, Kernel, Simd};
 use crate::sampler::{Normal, Sampler};
+use crate::simd::{self, Floats, Kernel, Simd};
 use crate::stream::Stream;
 use crate::{Axis, Element, Layout};
 
@@ -381,6 +381,18 @@ impl<F: Real> Factors<F> {
     }
 }
 
+/// Calls the function for as many sums at a time as fit the registers of the instruction set, which changes no sum's
+/// order.
+macro_rules! by_registers {
+    ($function:ident($s:expr, $($argument:expr),* $(,)?)) => {
+        if S::LANES == ROWS {
+            $function::<8, F, S>($s, $($argument),*)
+        } else {
+            $function::<4, F, S>($s, $($argument),*)
+        }
+    };
+}
+
 /// At most [`ROWS`] rows of a matrix, from `first` on.
 struct Rows<'a, F> {
     factors: &'a Factors<F>,
@@ -421,14 +433,14 @@ impl<F: Real> Rows<'_, F> {
         for b in (0..=(first + count - 1) / BLOCK).rev() {
             let panel = &factors.blocks[b];
             let x = &mut x[b * BLOCK..];
-            let c = dot(s, &panel.vectors, x);
+            let c = by_registers!(dot(s, &panel.vectors, x));
             let mut y = [[F::default(); ROWS]; BLOCK];
             for a in 0..BLOCK {
                 for k in a..BLOCK {
                     add_product(&mut y[a], panel.t[a * BLOCK + k], &c[k]);
                 }
             }
-            subtract(s, x, &panel.vectors, &y);
+            by_registers!(subtract(s, x, &panel.vectors, &y));
         }
         for (lane, out) in out.chunks_mut(columns).enumerate() {
             let row = first + lane;
@@ -460,7 +472,7 @@ impl<F: Real> Rows<'_, F> {
                 }
             }
             for (products, y) in products.chunks_exact(BLOCK * BLOCK).zip(&y) {
-                subtract_transposed(s, &mut c, products, y);
+                by_registers!(subtract_transposed(s, &mut c, products, y));
             }
             let mut new = [[F::default(); ROWS]; BLOCK];
             for k in 0..BLOCK {
@@ -482,7 +494,7 @@ impl<F: Real> Rows<'_, F> {
             }
             for (b, y) in y[..=block].iter().enumerate() {
                 let rows = (first_column - b * BLOCK) * BLOCK;
-                subtract(s, w, &factors.blocks[b].vectors[rows..], y);
+                by_registers!(subtract(s, w, &factors.blocks[b].vectors[rows..], y));
             }
             for (j, w) in w.iter().enumerate() {
                 let factor = F::from_f64(gain * factors.blocks[block].signs[j]);
@@ -507,9 +519,11 @@ const STRIPE: usize = 128;
 
 /// `c_k = Σ_r v_k[r] x[r]`, r ascending, lane by lane.
 #[inline(always)]
-fn dot<F: Real, S: Simd>(s: S, vectors: &[F], x: &[[F; ROWS]]) -> [[F; ROWS]; BLOCK] {
-    // As many sums at a time as fit the registers, which breaks no sum's order.
-    const SOME: usize = 4;
+fn dot<const SOME: usize, F: Real, S: Simd>(
+    s: S,
+    vectors: &[F],
+    x: &[[F; ROWS]],
+) -> [[F; ROWS]; BLOCK] {
     let lanes = F::Lanes::<S>::LANES;
     let mut c = [[F::default(); ROWS]; BLOCK];
     for (x, vectors) in x.chunks(STRIPE).zip(vectors.chunks(STRIPE * BLOCK)) {
@@ -541,8 +555,12 @@ fn dot<F: Real, S: Simd>(s: S, vectors: &[F], x: &[[F; ROWS]]) -> [[F; ROWS]; BL
 
 /// `x[r] −= v_k[r] y_k` for k ascending, lane by lane.
 #[inline(always)]
-fn subtract<F: Real, S: Simd>(s: S, x: &mut [[F; ROWS]], vectors: &[F], y: &[[F; ROWS]; BLOCK]) {
-    const SOME: usize = 4;
+fn subtract<const SOME: usize, F: Real, S: Simd>(
+    s: S,
+    x: &mut [[F; ROWS]],
+    vectors: &[F],
+    y: &[[F; ROWS]; BLOCK],
+) {
     let lanes = F::Lanes::<S>::LANES;
     let (fours, rest) = x.as_chunks_mut::<SOME>();
     let (vectors, _) = vectors.as_chunks::<BLOCK>();
@@ -579,13 +597,12 @@ fn subtract<F: Real, S: Simd>(s: S, x: &mut [[F; ROWS]], vectors: &[F], y: &[[F;
 
 /// `c_k −= Γ[a,k] y_a` for a ascending, lane by lane; Γ of one earlier block.
 #[inline(always)]
-fn subtract_transposed<F: Real, S: Simd>(
+fn subtract_transposed<const SOME: usize, F: Real, S: Simd>(
     s: S,
     c: &mut [[F; ROWS]; BLOCK],
     products: &[F],
     y: &[[F; ROWS]; BLOCK],
 ) {
-    const SOME: usize = 4;
     let lanes = F::Lanes::<S>::LANES;
     for (group, c) in c.as_chunks_mut::<SOME>().0.iter_mut().enumerate() {
         let mut sums = [[F::Lanes::splat(s, F::default()); ROWS]; SOME];
@@ -710,10 +727,15 @@ impl<F: Real> Kernel for Products<'_, F> {
         for half in 0..BLOCK / ROWS {
             let columns: Vec<[F; ROWS]> = late
                 .iter()
-                .map(|row| *row.as_chunks::<ROWS>().0.get(half).unwrap_or(&[F::default(); ROWS]))
+                .map(|row| {
+                    *row.as_chunks::<ROWS>()
+                        .0
+                        .get(half)
+                        .unwrap_or(&[F::default(); ROWS])
+                })
                 .collect();
             let vectors = &early[self.offset..];
-            let sums = dot(s, vectors.as_flattened(), &columns);
+            let sums = by_registers!(dot(s, vectors.as_flattened(), &columns));
             for (to, from) in products.chunks_exact_mut(BLOCK).zip(&sums) {
                 to[half * ROWS..(half + 1) * ROWS].copy_from_slice(from);
             }

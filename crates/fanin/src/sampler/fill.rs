@@ -22,8 +22,7 @@ impl<R: Rule, T: Single> Kernel for FillSingle<'_, R, T> {
         for (tile, skip, part) in ends {
             if !part.is_empty() {
                 let mut values = [T::default(); TILE];
-                self.rule
-                    .single(s, &self.stream.tile(s, tile), &mut values);
+                self.rule.single(s, &self.stream.tile(s, tile), &mut values);
                 part.copy_from_slice(&values[skip..skip + part.len()]);
             }
         }
@@ -72,7 +71,11 @@ type Tiles<'a, T> = ([(u64, usize, &'a mut [T]); 2], u64, &'a mut [[T; TILE]]);
 fn split<T>(start: u64, out: &mut [T]) -> Tiles<'_, T> {
     let tile = start / TILE as u64;
     let skip = (start % TILE as u64) as usize;
-    let before = if skip == 0 { 0 } else { out.len().min(TILE - skip) };
+    let before = if skip == 0 {
+        0
+    } else {
+        out.len().min(TILE - skip)
+    };
     let (before, rest) = out.split_at_mut(before);
     let first = if skip == 0 { tile } else { tile + 1 };
     let (whole, after) = rest.as_chunks_mut::<TILE>();

@@ -29,7 +29,10 @@ impl Uniform {
 impl Rule for Uniform {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
-        let (c, h) = (s.float(self.mean() as f32), s.float(self.half_width() as f32));
+        let (c, h) = (
+            s.float(self.mean() as f32),
+            s.float(self.half_width() as f32),
+        );
         let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
         for j in 0..4 {
             for lane in (0..LANES).step_by(S::LANES) {

@@ -1,6 +1,9 @@
 //! Eight lanes of x86-64 with AVX2, and F16C for binary16.
 
-#![allow(unsafe_code, reason = "the instructions of a processor; see the parent module")]
+#![allow(
+    unsafe_code,
+    reason = "the instructions of a processor; see the parent module"
+)]
 
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};

@@ -2,7 +2,10 @@
 //!
 //! AVX-512 brings fused multiplication and addition along, but the compiler never fuses what is written apart.
 
-#![allow(unsafe_code, reason = "the instructions of a processor; see the parent module")]
+#![allow(
+    unsafe_code,
+    reason = "the instructions of a processor; see the parent module"
+)]
 
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
@@ -285,7 +288,8 @@ impl Simd for Avx512 {
         let mut words = [[0; LANES]; 4];
         for j in 0..4 {
             let packed = intrinsic!({
-                let lower = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+                let lower =
+                    _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
                 _mm512_permutex2var_epi32(x[j], lower, y[j])
             });
             let to = &mut words[j];

@@ -79,10 +79,24 @@ fn tiles() -> Vec<Words> {
 fn same_tiles<R: Rule, T: Single + std::fmt::Debug>(rule: &R, what: &str) {
     for words in tiles() {
         let mut expected = [T::default(); TILE];
-        on(Isa::Portable, Tile { rule, words: &words, out: &mut expected });
+        on(
+            Isa::Portable,
+            Tile {
+                rule,
+                words: &words,
+                out: &mut expected,
+            },
+        );
         for isa in others() {
             let mut out = [T::default(); TILE];
-            on(isa, Tile { rule, words: &words, out: &mut out });
+            on(
+                isa,
+                Tile {
+                    rule,
+                    words: &words,
+                    out: &mut out,
+                },
+            );
             for (r, (a, b)) in out.iter().zip(&expected).enumerate() {
                 let (a, b) = (a.to_f64().to_bits(), b.to_f64().to_bits());
                 assert_eq!(a, b, "{isa}, {what}, {}, element {r}", T::DTYPE);
@@ -99,10 +113,34 @@ fn same<R: Rule>(rule: &R, what: &str) {
 
 #[test]
 fn distributions() {
-    same(&Normal { mean: 0.0, std: 1.0 }, "normal");
-    same(&Normal { mean: 0.5, std: 1e-6 }, "normal");
-    same(&Uniform { low: -1.0, high: 3.0 }, "uniform");
-    for (a, b) in [(-2.0, 2.0), (-4.0, 7.0), (-9.0, 0.5), (3.0, 5.0), (-30.0, -20.0)] {
+    same(
+        &Normal {
+            mean: 0.0,
+            std: 1.0,
+        },
+        "normal",
+    );
+    same(
+        &Normal {
+            mean: 0.5,
+            std: 1e-6,
+        },
+        "normal",
+    );
+    same(
+        &Uniform {
+            low: -1.0,
+            high: 3.0,
+        },
+        "uniform",
+    );
+    for (a, b) in [
+        (-2.0, 2.0),
+        (-4.0, 7.0),
+        (-9.0, 0.5),
+        (3.0, 5.0),
+        (-30.0, -20.0),
+    ] {
         let rule = TruncatedNormal::new(0.1, 0.7, a, b, false).unwrap();
         same(&rule, &format!("truncated normal on [{a}, {b}]"));
     }
@@ -137,7 +175,13 @@ fn rounds_like<T: Single + std::fmt::Debug>(round: impl Fn(f32) -> T, bits: impl
     let patterns = patterns();
     for isa in Isa::available() {
         let mut out = vec![T::default(); patterns.len()];
-        on(isa, Round { bits: &patterns, out: &mut out });
+        on(
+            isa,
+            Round {
+                bits: &patterns,
+                out: &mut out,
+            },
+        );
         for (pattern, got) in patterns.iter().zip(out) {
             let expected = bits(round(f32::from_bits(*pattern)));
             assert_eq!(bits(got), expected, "{isa}, {}, {pattern:#x}", T::DTYPE);
