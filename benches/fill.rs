@@ -19,7 +19,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use fanin::isa::Isa;
-use fanin::{DType, Element, Initializer, Layout, Seed};
+use fanin::{DType, Element, F8E4M3, F8E5M2, Initializer, Layout, Seed};
 use half::{bf16, f16};
 
 fn main() {
@@ -115,6 +115,8 @@ fn time_as(
         DType::F32 => time::<f32>(buffers, text, shape, calls),
         DType::F16 => time::<f16>(buffers, text, shape, calls),
         DType::BF16 => time::<bf16>(buffers, text, shape, calls),
+        DType::F8E4M3 => time::<F8E4M3>(buffers, text, shape, calls),
+        DType::F8E5M2 => time::<F8E5M2>(buffers, text, shape, calls),
     }
 }
 

@@ -3,13 +3,13 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use crate::DType;
 use crate::sampler::Rule;
 use crate::sampler::fill::{FillDouble, FillSingle};
 use crate::simd::{self, Floats, Simd};
 use crate::stream::Stream;
+use crate::{DType, F8E4M3, F8E5M2};
 
-/// An element that can be filled: `f64`, `f32`, [`half::f16`] or [`half::bf16`].
+/// An element that can be filled: `f64`, `f32`, [`half::f16`], [`half::bf16`], [`F8E4M3`] or [`F8E5M2`].
 ///
 /// Sealed: the bits of every element type are part of the stream's contract.
 pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 'static {
@@ -203,3 +203,33 @@ impl Single for bf16 {
         );
     }
 }
+
+macro_rules! float8 {
+    ($type:ty, $dtype:expr) => {
+        impl Element for $type {
+            const DTYPE: DType = $dtype;
+
+            #[inline]
+            fn from_f64(value: f64) -> Self {
+                Self::from_f32(value as f32)
+            }
+
+            #[inline]
+            fn to_f64(self) -> f64 {
+                self.to_f32().into()
+            }
+        }
+
+        single!($type, value => Self::from_f32(value));
+
+        impl Single for $type {
+            #[inline(always)]
+            fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+                s.store_u8(Self::round(s, x), bytemuck::cast_slice_mut(to));
+            }
+        }
+    };
+}
+
+float8!(F8E4M3, DType::F8E4M3);
+float8!(F8E5M2, DType::F8E5M2);

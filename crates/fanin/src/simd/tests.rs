@@ -7,7 +7,7 @@ use crate::element::private::Single;
 use crate::isa::Isa;
 use crate::sampler::{Normal, Rule, TruncatedNormal, Uniform};
 use crate::stream::{TILE, Words};
-use crate::{Element, Seed, Stream};
+use crate::{F8E4M3, F8E5M2, Seed, Stream};
 
 /// The sets to test; on a processor that has none but the portable one there is nothing to compare.
 fn others() -> impl Iterator<Item = Isa> {
@@ -109,6 +109,8 @@ fn same<R: Rule>(rule: &R, what: &str) {
     same_tiles::<R, f32>(rule, what);
     same_tiles::<R, f16>(rule, what);
     same_tiles::<R, bf16>(rule, what);
+    same_tiles::<R, F8E4M3>(rule, what);
+    same_tiles::<R, F8E5M2>(rule, what);
 }
 
 #[test]
@@ -193,4 +195,6 @@ fn rounds_like<T: Single + std::fmt::Debug>(round: impl Fn(f32) -> T, bits: impl
 fn roundings() {
     rounds_like(f16::from_f32, |x| x.to_bits().into());
     rounds_like(bf16::from_f32, |x| x.to_bits().into());
+    rounds_like(F8E4M3::from_f32, |x| x.to_bits().into());
+    rounds_like(F8E5M2::from_f32, |x| x.to_bits().into());
 }
