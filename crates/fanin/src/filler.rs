@@ -141,13 +141,24 @@ impl Filler {
     }
 
     /// Standard deviation of the values before they are rounded to the element type; of an orthogonal matrix, the root
-    /// mean square of its entries. `None` for an identity, and what contains one.
+    /// mean square of its entries. `None` for what is not drawn at all, as an identity, and what contains it.
     pub fn expected_std(&self) -> Option<f64> {
         if let Kind::Each(sampler) = &self.kind {
             return Some(sampler.std());
         }
         let (mean, square) = self.moments()?;
         Some((square - mean * mean).max(0.0).sqrt())
+    }
+
+    /// Whether slices share work that is done once if they are filled upwards, one after the other, such as the reflections
+    /// of an orthogonal matrix. Others may as well be filled in any order.
+    pub fn shares_work(&self) -> bool {
+        match &self.kind {
+            Kind::Each(_) | Kind::Parts(..) => false,
+            Kind::Orthogonal(_) => true,
+            Kind::Structured(structured) => structured.shares_work(),
+            Kind::Concat(_, parts) => parts.iter().any(Self::shares_work),
+        }
     }
 
     /// Mean and mean square.

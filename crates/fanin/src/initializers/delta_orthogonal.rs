@@ -79,6 +79,10 @@ pub(crate) struct Centre {
 }
 
 impl Centre {
+    pub(super) fn at_centre(&self) -> &Filler {
+        &self.at_centre
+    }
+
     /// The index in the tensor of element `index` of the centre; increasing.
     fn outer(&self, mut index: u64) -> u64 {
         let (mut outer, mut unit) = (0, 1);

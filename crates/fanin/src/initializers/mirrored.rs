@@ -100,6 +100,10 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
+    pub(super) fn half(&self) -> &Filler {
+        &self.half
+    }
+
     /// The index within W, and whether the value is negated.
     fn source(&self, mut index: u64) -> (u64, bool) {
         let (mut source, mut unit, mut negative) = (0, 1, false);
@@ -125,7 +129,7 @@ impl Structure for Mirror {
         let run = if halved { last / 2 } else { last }.max(1);
         // Rows of W are computed a piece at a time, so that small rows do not cost a tile each.
         let mut cache: (u64, Vec<T>) = (0, Vec::new());
-        let length = (run.max(1 << 12)).min(self.half.len());
+        let length = (run.max(1 << 16)).min(self.half.len());
         let (mut index, mut rest) = (start, out);
         while !rest.is_empty() {
             let (source, negative) = self.source(index);

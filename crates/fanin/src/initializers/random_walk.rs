@@ -63,11 +63,11 @@ impl Rule for RandomWalk {
 mod tests {
     use crate::{Initializer, Layout, Seed};
 
-    /// The mean of the logarithm of the norm after 60 layers of width 12, over many networks: no drift, where He's loses
-    /// a third of e-folds and more.
+    /// The mean of the logarithm of the norm after 40 layers of width 24, over many networks, does not drift; that of
+    /// LeCun's and He's does.
     #[test]
     fn the_logarithm_of_the_norm_does_not_drift() {
-        let (width, depth, networks) = (12, 40, 400);
+        let (width, depth, networks) = (24, 40, 400);
         let drift = |text: &str, relu: bool| {
             let rule: Initializer = text.parse().unwrap();
             let layout = Layout::linear_out_in().stack(1);
@@ -104,13 +104,11 @@ mod tests {
         assert!(mean.abs() < 5.0 * error, "linear: {mean} ± {error}");
         let (plain, error) = drift("lecun_normal", false);
         assert!(plain < -5.0 * error, "LeCun's drifts: {plain} ± {error}");
-        // For ReLU the paper's formula is a fit, good to a small part of the drift it removes.
-        let (mean, _) = drift("random_walk(units=relu)", true);
-        let (plain, _) = drift("kaiming_normal", true);
-        assert!(
-            mean.abs() < 0.2 * plain.abs(),
-            "relu: {mean} against {plain}"
-        );
+        // For ReLU the paper's formula is a fit.
+        let (mean, error) = drift("random_walk(units=relu)", true);
+        assert!(mean.abs() < 5.0 * error, "relu: {mean} ± {error}");
+        let (plain, error) = drift("kaiming_normal", true);
+        assert!(plain < -5.0 * error, "He's drifts: {plain} ± {error}");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::{Distribution, Entry, InitError, Initializer};
+use super::{Entry, InitError, Initializer};
 use crate::filler::Kind;
 use crate::sampler::Sampler;
 use crate::text::{Bound, Call, Number, ParseError, Value};
-use crate::{Axis, Fans, Layout, LayoutError, Mode};
+use crate::{Axis, Fans, Layout, LayoutError};
 
 /// One initializer.
 pub(super) trait Rule: Arguments {
@@ -321,26 +321,6 @@ impl<T: Parameter> Parameter for Option<T> {
 
     fn write(&self) -> String {
         self.as_ref().map_or_else(String::new, T::write)
-    }
-}
-
-impl Parameter for Mode {
-    fn read(bound: Bound, key: &str) -> Result<Self, ParseError> {
-        one_of(&bound, key, &Self::ALL, Self::name)
-    }
-
-    fn write(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Parameter for Distribution {
-    fn read(bound: Bound, key: &str) -> Result<Self, ParseError> {
-        one_of(&bound, key, &Self::ALL, Self::name)
-    }
-
-    fn write(&self) -> String {
-        self.to_string()
     }
 }
 

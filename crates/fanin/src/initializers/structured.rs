@@ -81,6 +81,16 @@ impl Structured {
         }
     }
 
+    /// See [`Filler::shares_work`](crate::Filler::shares_work).
+    pub(crate) fn shares_work(&self) -> bool {
+        match self {
+            Self::Kernel(_) => true,
+            Self::Centre(centre) => centre.at_centre().shares_work(),
+            Self::Mirror(mirror) => mirror.half().shares_work(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn moments(&self) -> Option<(f64, f64)> {
         each!(self, x => x.moments())
     }
