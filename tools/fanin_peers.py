@@ -38,7 +38,7 @@ def torch_peers():
         from torch.nn import init
     except ImportError:
         return
-    generator = torch.manual_seed(0)
+    torch.manual_seed(0)
     square, conv = (512, 1024), (128, 64, 5, 5)
 
     def draw(shape, function, *args, **kwargs):
@@ -64,7 +64,6 @@ def torch_peers():
     exact("torch", "dirac", "grouped", draw((6, 2, 3, 4), init.dirac_, groups=2))
     embedding = torch.nn.Embedding(100, 64, padding_idx=7)
     line("torch", "embedding(1, padding=7)", "embedding", embedding.weight.detach().numpy())
-    del generator
 
 
 def timm_peers():
@@ -78,8 +77,11 @@ def timm_peers():
             values = torch.empty(512, 1024)
             weight_init.variance_scaling_(values, 2.0, mode, distribution)
             line("timm", f"variance_scaling(2, {mode}, {distribution})", "linear", values.numpy())
-    line("timm", "lecun_truncated", "linear", weight_init.lecun_normal_(torch.empty(512, 1024)).numpy())
-    line("timm", "truncated_normal(std=0.02)", "linear", weight_init.trunc_normal_tf_(torch.empty(512, 1024), std=0.02).numpy())
+    values = torch.empty(512, 1024)
+    weight_init.lecun_normal_(values)
+    line("timm", "lecun_truncated", "linear", values.numpy())
+    weight_init.trunc_normal_tf_(values, std=0.02)
+    line("timm", "truncated_normal(std=0.02)", "linear", values.numpy())
 
 
 def keras_peers():
