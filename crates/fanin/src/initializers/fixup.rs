@@ -1,8 +1,8 @@
 //! `fixup(branches, layers, of)`: the weights inside the residual branches of a network without normalization.
 //!
-//! The last weight of each branch, and the classification head, are zeros; scalar biases start at 0 and multipliers at
-//! 1. The other weights of a branch are scaled so that one step of gradient descent changes the output by an amount that
-//! does not depend on the depth.
+//! The last weight of each branch, and the classification head, are zeros; scalar biases start at 0, multipliers as ones.
+//! The other weights of a branch are scaled so that one step of gradient descent changes the output by an amount that does
+//! not depend on the depth.
 
 use super::rule::{Rule, Unfit, Usual, rule};
 use super::scaled::times;
