@@ -18,6 +18,24 @@
 //! An [`Activation`] knows its [`Gain`], the factor that undoes what it does to a signal's second moment; [`moments`] has
 //! the expectations behind it, for any function.
 //!
+//! # The catalogue
+//!
+//! [`catalogue`] lists every initializer with its formula, use, reference and an example; [`initializers`] has a page for
+//! each.
+//!
+//! | for | initializers |
+//! |---|---|
+//! | values | `zeros`, `ones`, `constant`, `array` |
+//! | one distribution | `uniform`, `normal`, `truncated_normal`, `truncated_normal_absolute`, `log_uniform` |
+//! | a variance from the fans | `variance_scaling`, `xavier_…`, `kaiming_…`, `lecun_…`, `random_walk`, `spectral`, `mup` |
+//! | matrices | `orthogonal`, `identity`, `hadamard`, `idinit`, `sparse`, `mirrored`, `nguyen_widrow` |
+//! | convolutions | `delta_orthogonal`, `orthogonal_conv`, `identity`, `bilinear` |
+//! | residual branches | `residual`, `fixup`, `rezero`, `layer_scale`, `t_fixup`, `deepnorm` |
+//! | transformers | `small_init`, `wang_init`, `embedding`, `lora_a`, `lora_b` |
+//! | biases | `prior_bias`, `log_prior`, `forget_gate`, `chrono` |
+//! | coordinates | `siren_first`, `siren` |
+//! | others in one | `concat`, `scaled` |
+//!
 //! # Promises
 //!
 //! * **Same seed, same bits.** The value at index i of a tensor is a function of the seed, the tensor's name and i. Not
@@ -76,7 +94,7 @@ pub use gain::Gain;
 pub use initializers::{
     Distribution, Entry, InitError, Initializer, UnknownDistribution, catalogue,
 };
-pub use layout::{Axis, Layout, LayoutError};
+pub use layout::{Axis, Layout, LayoutError, Part};
 pub use seed::Seed;
 pub use stream::Stream;
 pub use text::ParseError;

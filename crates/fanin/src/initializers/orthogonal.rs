@@ -207,6 +207,14 @@ impl Orthogonal {
         }
     }
 
+    /// The same matrices times a positive factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self {
+            gain: factor * self.gain,
+            ..self
+        }
+    }
+
     pub(crate) fn gain(&self) -> f64 {
         self.gain
     }

@@ -44,6 +44,22 @@ impl Sampler {
         }
     }
 
+    /// The distribution of the values times a positive factor.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(factor * value),
+            Self::Uniform(uniform) => Self::Uniform(Uniform {
+                low: factor * uniform.low,
+                high: factor * uniform.high,
+            }),
+            Self::Normal(normal) => Self::Normal(Normal {
+                mean: factor * normal.mean,
+                std: factor * normal.std,
+            }),
+            Self::TruncatedNormal(truncated) => Self::TruncatedNormal(truncated.scaled(factor)),
+        }
+    }
+
     /// Writes elements `start ..` of the tensor whose stream this is.
     pub(crate) fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
         if let Self::Constant(value) = self {

@@ -112,6 +112,22 @@ impl TruncatedNormal {
         Self::new(0.0, std, -2.0, 2.0, true).expect("±2 is neither too far nor too narrow")
     }
 
+    /// The distribution of the values times a positive factor.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
+        Self {
+            low: factor * self.low,
+            high: factor * self.high,
+            shift: factor * self.shift,
+            scale: factor * self.scale,
+            ..self.clone()
+        }
+    }
+
+    /// With exactly these bounds, which the standard deviations had rounded.
+    pub(crate) fn with_bounds(self, low: f64, high: f64) -> Self {
+        Self { low, high, ..self }
+    }
+
     pub(crate) fn mean(&self) -> f64 {
         self.shift + self.scale * self.moments.0
     }
