@@ -215,6 +215,7 @@ fn rules_win_over_the_recipe() {
 #[test]
 fn everything_explains_itself() {
     let list = output(&["explain"], 0);
+    assert!(list.lines().all(|line| line.chars().count() <= 100));
     for name in [
         "kaiming_normal",
         "orthogonal",

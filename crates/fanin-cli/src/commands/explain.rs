@@ -72,30 +72,45 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
     let mut text = String::from("Initializers\n");
     // Writing into a String does not fail.
     for entry in fanin::catalogue() {
-        let _ = writeln!(text, "  {:<20} {}", entry.name, entry.formula);
+        let _ = writeln!(text, "  {:<26} {}", entry.name, clipped(entry.formula));
     }
     text.push_str("\nActivations, with the gain that keeps the second moment\n");
     for activation in Activation::all() {
         let name = activation.to_string();
-        let _ = writeln!(text, "  {name:<20} {:.7}", activation.gain().value());
+        let _ = writeln!(text, "  {name:<26} {:.7}", activation.gain().value());
     }
     text.push_str("\nFindings\n");
     for page in fanin_check::pages() {
-        let _ = writeln!(text, "  {:<20} {}", page.code.to_string(), page.title);
+        let _ = writeln!(text, "  {:<26} {}", page.code.to_string(), page.title);
     }
     text.push_str("\nRecipes\n");
     for recipe in Recipe::ALL {
-        let _ = writeln!(text, "  {:<20} {}", recipe.name(), recipe.describe());
+        let _ = writeln!(
+            text,
+            "  {:<26} {}",
+            recipe.name(),
+            clipped(recipe.describe())
+        );
     }
     text.push_str("\nOne-line architectures\n");
     for guide in guides() {
-        let _ = writeln!(text, "  {:<20} {}", guide.name, guide.form);
+        let _ = writeln!(text, "  {:<26} {}", guide.name, clipped(guide.form));
     }
     text.push_str(
         "\n`fanin explain NAME` explains one; `fanin explain operators` lists what can be run.\n",
     );
     printer.print(&text)?;
     Ok(Status::Fine)
+}
+
+/// The beginning of a text, as much as a line of the list holds.
+fn clipped(text: &str) -> String {
+    const ROOM: usize = 71;
+    if text.chars().count() <= ROOM {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(ROOM - 1).collect();
+    format!("{}…", start.trim_end())
 }
 
 fn initializer(entry: &fanin::Entry, printer: &Printer) -> anyhow::Result<Status> {

@@ -126,9 +126,7 @@ pub(super) fn each_double<T: Element>(
     for (i, x) in (start..).zip(out) {
         if i / TILE as u64 != tile {
             tile = i / TILE as u64;
-            let low = low
-                .as_ref()
-                .map_or(middle, |low| low.tile(Portable, tile));
+            let low = low.as_ref().map_or(middle, |low| low.tile(Portable, tile));
             sampler.double(&stream.tile(Portable, tile), &low, &mut values);
         }
         let value = function(values[(i % TILE as u64) as usize]);
