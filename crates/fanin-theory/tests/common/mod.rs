@@ -7,6 +7,8 @@
     reason = "a module of test binaries, not of a library"
 )]
 
+pub mod study;
+
 use fanin::Layout;
 use fanin_network::{
     Attribute, Attributes, ElementType, Feeds, HostTensor, Network, Node, NodeId, Origin,
@@ -205,7 +207,7 @@ impl Normal {
         z ^ (z >> 31)
     }
 
-    fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         ((self.bits() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
