@@ -167,7 +167,7 @@ fn convert(tensor: &HostTensor, element: ElementType) -> Result<Item, String> {
 
 /// What an integer or boolean input is used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
+pub enum Use {
     /// Picks from so many rows.
     Rows(usize),
     /// Says which places count.
@@ -180,7 +180,7 @@ pub(crate) enum Use {
 
 /// Finds the use of an input: by its name where that is telling, else by following it to a
 /// `Gather` from a table.
-pub(crate) fn use_of(network: &Network, id: ValueId) -> Use {
+pub fn use_of(network: &Network, id: ValueId) -> Use {
     let value = network.value(id);
     let name = value.name.to_lowercase();
     if name.contains("mask") || value.element == Some(ElementType::Bool) {

@@ -138,7 +138,7 @@ pub fn evaluate(
 }
 
 /// Refuses operators that are not known, all at once.
-fn known_operators(network: &Network) -> Result<(), RunError> {
+pub(crate) fn known_operators(network: &Network) -> Result<(), RunError> {
     let unknown: Vec<UnknownNode> = network
         .nodes
         .iter()
