@@ -13,7 +13,7 @@ use std::fmt;
 use super::Entry;
 use super::concat::Spans;
 use super::forget_gate::Gates;
-use super::log_uniform::{each_double, uniform};
+use super::log_uniform::each_double;
 use super::rule::{Rule, Unfit, Usual, rule};
 use super::structured::{Structure, Structured};
 use crate::filler::Kind;
@@ -72,13 +72,13 @@ pub(crate) struct Timescales {
 impl Structure for Timescales {
     fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
         let stream = stream.substream("chrono");
-        let times = uniform(1.0, self.longest - 1.0);
+        let times = (1.0, self.longest - 1.0);
         self.spans.runs(start, out.len(), |gate, local, range| {
             let (out, factor) = (&mut out[range], self.factors[gate]);
             if factor == 0.0 {
                 out.fill(T::default());
             } else {
-                each_double(&times, &stream, local, out, |time| factor * ln(time));
+                each_double(times, &stream, local, out, |time| factor * ln(time));
             }
         });
     }

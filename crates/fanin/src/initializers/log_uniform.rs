@@ -8,7 +8,6 @@ use super::structured::{Structure, Structured};
 use crate::element::private::Sealed;
 use crate::filler::Kind;
 use crate::math::double::{exp, ln};
-use crate::sampler::Uniform;
 use crate::text::Number;
 use crate::{DType, Element, Layout, Stream};
 
@@ -64,9 +63,9 @@ pub(crate) struct LogUniformSampler {
 impl Structure for LogUniformSampler {
     /// exp of the uniform value in double precision, rounded once; its f32 has the 32 bits of the word.
     fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
-        let exponent = uniform(ln(self.low), ln(self.high));
+        let exponents = (ln(self.low), ln(self.high));
         crate::parallel::pieces(start, out, |start, out| {
-            each_double(&exponent, stream, start, out, |u| {
+            each_double(exponents, stream, start, out, |u| {
                 exp(u).clamp(self.low, self.high)
             });
         });
@@ -101,35 +100,23 @@ impl Structure for LogUniformSampler {
     }
 }
 
-/// The uniform distribution of the exponents.
-pub(super) fn uniform(low: f64, high: f64) -> Uniform {
-    Uniform { low, high }
-}
-
-/// A function of the sampler's values from `start` on, computed in double precision and rounded once: for f32 and below
-/// of the 32-bit word, for f64 of both words.
+/// A function of values uniform on [low, high], those of elements `start ..` of the stream, computed in double precision and
+/// rounded once: for f32 and below of the 32-bit word, as the middle of its cell, for f64 of both words.
 pub(super) fn each_double<T: Element>(
-    sampler: &Uniform,
+    (low, high): (f64, f64),
     stream: &Stream,
     start: u64,
     out: &mut [T],
     function: impl Fn(f64) -> f64,
 ) {
-    use crate::sampler::Rule as _;
-    use crate::simd::Portable;
-    use crate::stream::{LANES, TILE};
-    let low = (T::DTYPE == DType::F64).then(|| stream.substream("low"));
-    // Without low words, the middle of the cell that the word stands for.
-    let middle = [[0x8000_0000; LANES]; 4];
-    let mut values = [0.0; TILE];
-    let mut tile = u64::MAX;
+    let double = <T::Real as Element>::DTYPE == DType::F64;
+    let refined = double.then(|| stream.substream("low"));
+    let (centre, half) = (0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low);
     for (i, x) in (start..).zip(out) {
-        if i / TILE as u64 != tile {
-            tile = i / TILE as u64;
-            let low = low.as_ref().map_or(middle, |low| low.tile(Portable, tile));
-            sampler.double(&stream.tile(Portable, tile), &low, &mut values);
-        }
-        let value = function(values[(i % TILE as u64) as usize]);
+        let rest = refined.as_ref().map_or(0x8000_0000, |low| low.word(i));
+        let word = u64::from(stream.word(i)) << 32 | u64::from(rest);
+        let s = word as i64 as f64 * (1.0 / 9_223_372_036_854_775_808.0);
+        let value = function((centre + half * s).max(low).min(high));
         *x = <T as Sealed>::round(<T::Real as Element>::from_f64(value));
     }
 }

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use super::grid::{Grid, PerUnit, Side};
-use super::log_uniform::{each_double, uniform};
+use super::log_uniform::each_double;
 use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
 use super::structured::{Structure, Structured};
 use super::{Entry, identity};
@@ -73,13 +73,12 @@ impl Structure for UnitVectors {
         let stream = stream.substream("nguyen_widrow");
         let vectors = PerUnit::new(&self.grid, Side::Output, start, out.len());
         let n = self.grid.inputs() * self.grid.taps();
-        let sampler = uniform(-1.0, 1.0);
         crate::parallel::pieces(start, out, |start, out| {
             for (i, x) in (start..).zip(out) {
                 let place = self.grid.place(i);
                 let vector = vectors.of(&self.grid, &place, |unit| {
                     let mut vector = vec![T::Real::default(); n as usize];
-                    each_double(&sampler, &stream, unit * n, &mut vector, |u| u);
+                    each_double((-1.0, 1.0), &stream, unit * n, &mut vector, |u| u);
                     let mut square = 0.0;
                     for v in &vector {
                         square += v.to_f64() * v.to_f64();

@@ -1,6 +1,6 @@
 //! From an initializer, a shape and a layout to a [`Filler`], with every number settled.
 
-use super::rule::{Rule, Unfit, by_fans};
+use super::rule::{Arguments, Parameter, Rule, Unfit, by_fans};
 use super::variance_scaling::Scaled;
 use super::{Distribution, Initializer, Orthogonal, Spans, concat, identity, with_rule};
 use crate::filler::{Filler, Kind, RangeError};
@@ -51,6 +51,9 @@ pub enum InitError {
     #[error(transparent)]
     Range(#[from] RangeError),
 }
+
+/// Of whole numbers that a text would round.
+const INEXACT: &str = "a whole number must not exceed 2⁵³";
 
 /// How deep parts may lie within parts.
 const DEEPEST: usize = 16;
@@ -125,7 +128,11 @@ impl Initializer {
             | Self::LecunTruncated { gain }
             | Self::Orthogonal { gain } => gain_fault(gain),
             // A negative identity is a reflection, and meant.
-            Self::Identity { gain, .. } => gain_fault(gain.abs()),
+            Self::Identity {
+                gain,
+                shift,
+                offset,
+            } => gain_fault(gain.abs()).or((!shift.exact() || !offset.exact()).then_some(INEXACT)),
             Self::Concat { ref parts, .. } => {
                 if let Some(fault) = parts
                     .iter()
@@ -150,6 +157,8 @@ impl Initializer {
                 }
                 if rule.inner().is_some() && depth >= DEEPEST {
                     Some("more than 16 calls within calls")
+                } else if !rule.exact() {
+                    Some(INEXACT)
                 } else {
                     rule.fault()
                 }

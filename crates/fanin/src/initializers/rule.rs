@@ -32,6 +32,11 @@ pub(super) trait Arguments: Sized {
 
     /// From the arguments of a call.
     fn read(call: Call) -> Result<Self, ParseError>;
+
+    /// Whether a text can hold every number.
+    fn exact(&self) -> bool {
+        true
+    }
 }
 
 /// Why a rule has no values for a tensor.
@@ -126,6 +131,10 @@ macro_rules! rule {
                 arguments
             }
 
+            fn exact(&self) -> bool {
+                true $(&& $crate::initializers::rule::Parameter::exact(&self.$field))*
+            }
+
             fn read(call: $crate::text::Call) -> Result<Self, $crate::text::ParseError> {
                 #[allow(unused_variables, reason = "a rule may have no arguments")]
                 let position = call.position;
@@ -208,6 +217,11 @@ pub(super) trait Parameter: Sized + PartialEq {
 
     /// The text that [`Parameter::read`] reads.
     fn write(&self) -> String;
+
+    /// Whether that text can hold it.
+    fn exact(&self) -> bool {
+        true
+    }
 }
 
 /// Adds `key=value`, unless it goes without saying.
@@ -285,6 +299,10 @@ impl Parameter for u64 {
     fn write(&self) -> String {
         self.to_string()
     }
+
+    fn exact(&self) -> bool {
+        *self <= WHOLE as Self
+    }
 }
 
 impl Parameter for i64 {
@@ -301,6 +319,10 @@ impl Parameter for i64 {
 
     fn write(&self) -> String {
         self.to_string()
+    }
+
+    fn exact(&self) -> bool {
+        self.unsigned_abs() <= WHOLE as u64
     }
 }
 
@@ -321,6 +343,10 @@ impl<T: Parameter> Parameter for Option<T> {
 
     fn write(&self) -> String {
         self.as_ref().map_or_else(String::new, T::write)
+    }
+
+    fn exact(&self) -> bool {
+        self.as_ref().is_none_or(T::exact)
     }
 }
 

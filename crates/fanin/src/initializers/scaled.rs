@@ -56,7 +56,11 @@ pub(super) fn times(
     shape: &[usize],
     layout: &Layout,
 ) -> Result<Kind, Unfit> {
-    Ok(of.resolve_valid(shape, layout)?.scaled(factor).into_kind())
+    let scaled = of.resolve_valid(shape, layout)?.scaled(factor);
+    if scaled.expected_std().is_some_and(|std| !std.is_finite()) {
+        return Err("the scaled values are too large for any number; lower the factor".into());
+    }
+    Ok(scaled.into_kind())
 }
 
 #[cfg(test)]
@@ -123,6 +127,8 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.ends_with("factor must be positive; for zeros write zeros"));
+        let large: Initializer = "scaled(1e300, normal(std=1e300))".parse().unwrap();
+        assert!(large.resolve(&[2], &Layout::vector()).is_err());
         // And what is wrong within is said of what is within.
         let message = "scaled(1, normal(std=-1))"
             .parse::<Initializer>()

@@ -49,5 +49,13 @@ mod tests {
         let std = |i: &Initializer| i.resolve(&[2048, 512], &layout).unwrap().expected_std();
         assert_eq!(std(&small), std(&xavier));
         assert!(Initializer::small_init(0).is_err());
+        // A text could not hold it.
+        let error = Initializer::small_init((1 << 53) + 1)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("a whole number must not exceed 2⁵³"),
+            "{error}"
+        );
     }
 }
