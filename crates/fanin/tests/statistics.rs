@@ -1,11 +1,13 @@
 //! Statistical tests with fixed seeds: distributions, moments, tails, independence.
 //!
-//! A correct generator fails each Kolmogorov-Smirnov test with probability 0.001; the seeds are fixed, so a test that
-//! passes keeps passing. Bounds on moments are five standard errors.
+//! A correct generator fails each Kolmogorov-Smirnov and each Anderson-Darling test with probability 0.001, so all of
+//! them (20 of each) pass with probability 0.96. Bounds on moments, counts and correlations are five standard errors: a
+//! correct generator misses one of them with probability 6e-7, any of the some thousand with 6e-4. The seeds are fixed,
+//! so a test that passes keeps passing.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
-use fanin::{Element, Initializer, Layout, Seed};
+use fanin::{Element, Initializer, Layout, Seed, Stream};
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, Uniform};
 
 const N: usize = 1 << 20;
@@ -33,6 +35,22 @@ fn kolmogorov(mut values: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
 }
 
 const CRITICAL: f64 = 1.949;
+
+/// Anderson and Darling's A², which weighs the tails more; it exceeds 6.0 with probability 0.001 (Marsaglia and
+/// Marsaglia, Evaluating the Anderson-Darling distribution, J. Stat. Soft. 9, 2004). `cdf` gives F and 1 − F.
+fn anderson(mut values: Vec<f64>, cdf: impl Fn(f64) -> (f64, f64)) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    let sum: f64 = (0..n)
+        .map(|i| {
+            let (below, above) = (cdf(values[i]).0, cdf(values[n - 1 - i]).1);
+            (2 * i + 1) as f64 * (below.ln() + above.ln())
+        })
+        .sum();
+    -(n as f64) - sum / n as f64
+}
+
+const CRITICAL_ANDERSON: f64 = 6.0;
 
 #[test]
 fn kolmogorov_smirnov_against_the_exact_distribution_functions() {
@@ -125,6 +143,64 @@ fn kolmogorov_smirnov_against_the_exact_distribution_functions() {
 }
 
 #[test]
+fn anderson_darling_against_the_exact_distribution_functions() {
+    let normal = Normal::standard();
+    let whole = move |z: f64| (normal.cdf(z), normal.sf(z));
+    let cut = |a: f64, b: f64| {
+        move |z: f64| {
+            // By the nearer tail, where the other function loses its digits.
+            let (left, right) = if a > 0.0 {
+                (normal.sf(a) - normal.sf(z), normal.sf(z) - normal.sf(b))
+            } else {
+                (normal.cdf(z) - normal.cdf(a), normal.cdf(b) - normal.cdf(z))
+            };
+            // A value on a bound is within half a step of it.
+            let least = 1e-11 * (left + right);
+            (
+                left.max(least) / (left + right),
+                right.max(least) / (left + right),
+            )
+        }
+    };
+    // −1 and 1 are values of the f32 distribution and stand for half a step.
+    let uniform = |x: f64| {
+        let f = (0.5 + 0.5 * x).clamp(1e-10, 1.0 - 1e-10);
+        (f, 1.0 - f)
+    };
+    let n = 1 << 18;
+    for (name, seed) in [("first", 1), ("second", u64::MAX)] {
+        let draw_f32 = |text: &str| draw::<f32>(text, seed, name, n);
+        let draw_f64 = |text: &str| draw::<f64>(text, seed, name, n);
+        let (normal, central, wide) = (
+            "normal(0, 1)",
+            "truncated_normal(0, 1)",
+            "truncated_normal(0, 1, -1, 4)",
+        );
+        let (one_sided, tail, other_tail) = (
+            "truncated_normal(0, 1, 1, 2)",
+            "truncated_normal(0, 1, 3, 6)",
+            "truncated_normal(0, 1, -5, -3)",
+        );
+        let checks = [
+            ("uniform", anderson(draw_f32("uniform(-1, 1)"), uniform)),
+            ("uniform f64", anderson(draw_f64("uniform(-1, 1)"), uniform)),
+            ("normal", anderson(draw_f32(normal), whole)),
+            ("normal f64", anderson(draw_f64(normal), whole)),
+            ("±2", anderson(draw_f32(central), cut(-2.0, 2.0))),
+            ("±2 f64", anderson(draw_f64(central), cut(-2.0, 2.0))),
+            ("-1..4", anderson(draw_f32(wide), cut(-1.0, 4.0))),
+            ("1..2", anderson(draw_f32(one_sided), cut(1.0, 2.0))),
+            ("3..6", anderson(draw_f32(tail), cut(3.0, 6.0))),
+            ("-5..-3", anderson(draw_f64(other_tail), cut(-5.0, -3.0))),
+        ];
+        for (what, statistic) in checks {
+            println!("{name} {what}: {statistic:.3}");
+            assert!(statistic < CRITICAL_ANDERSON, "{name} {what}: {statistic}");
+        }
+    }
+}
+
+#[test]
 fn moments_to_the_fourth() {
     // Raw moments 1 … 4, and 8 for the standard error of the fourth.
     let cut: Vec<f64> = [2, 4, 6, 8].into_iter().map(truncated_moment).collect();
@@ -173,14 +249,36 @@ fn truncated_moment(k: i32) -> f64 {
 
 #[test]
 fn tails_are_as_heavy_as_they_should_be() {
-    let values = draw::<f32>("normal(0, 1)", 9, "tails", 16 * N);
     let normal = Normal::standard();
-    for t in [3.0, 4.0, 4.5, 5.0] {
-        let expected = 2.0 * normal.sf(t) * values.len() as f64;
-        let got = values.iter().filter(|x| x.abs() > t).count() as f64;
-        println!("|z| > {t}: {got} for {expected:.1}");
-        assert!((got - expected).abs() < 5.0 * expected.sqrt() + 1.0);
+    let bounds = [3.0, 4.0, 4.5, 5.0, 5.5];
+    let mut counts = [0u64; 5];
+    let (pieces, length) = (64, 1 << 22);
+    let whole = Initializer::normal(0.0, 1.0)
+        .unwrap()
+        .resolve(&[pieces * length], &Layout::vector())
+        .unwrap();
+    let stream = Stream::new(Seed::new(9), "tails");
+    let mut piece = vec![0f32; length];
+    let mut farthest = 0f32;
+    for k in 0..pieces {
+        whole
+            .fill(&stream, (k * length) as u64, &mut piece)
+            .unwrap();
+        for x in piece.iter().map(|x| x.abs()).filter(|x| *x > 3.0) {
+            farthest = farthest.max(x);
+            for (count, bound) in counts.iter_mut().zip(bounds) {
+                *count += u64::from(f64::from(x) > bound);
+            }
+        }
     }
+    for (count, bound) in counts.into_iter().zip(bounds) {
+        let expected = 2.0 * normal.sf(bound) * (pieces * length) as f64;
+        println!("|z| > {bound}: {count} for {expected:.1}");
+        assert!((count as f64 - expected).abs() < 5.0 * expected.sqrt() + 1.0);
+    }
+    // Of 2²⁸ the farthest is beyond 5.5 but with probability 4e-5, and beyond 6.66 never.
+    println!("farthest {farthest}");
+    assert!(farthest > 5.5 && farthest < 6.661);
 }
 
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
@@ -196,11 +294,16 @@ fn neighbours_are_unrelated() {
     for (seed, name) in [
         (2, "layers.0.weight"),
         (0, "layers.0.weight"),
+        (3, "layers.0.weight"),
         (1 << 32 | 1, "layers.0.weight"),
+        (u64::MAX, "layers.0.weight"),
     ]
     .into_iter()
     .chain([
         (1, "layers.1.weight"),
+        (1, "layers.0.weighu"),
+        (1, "mayers.0.weight"),
+        (1, "layers.0.Weight"),
         (1, "layers.0.bias"),
         (1, "layers.0.weigh"),
         (1, ""),
