@@ -1,13 +1,11 @@
 //! Defects found in other systems' initializers, each a test that would fail here if we had it.
 //!
-//! The numbers are those of the collection; what was seen there stands in each test's comment. Not here:
-//!
-//! * 3, torch raises for 8-bit floats: a matter of the element types, tested with them.
-//! * 24's second half, a pooling layer missing from AutoInit's estimators: of the theory's crate.
+//! The numbers are those of the collection; what was seen there stands in each test's comment. Not here: 24's second
+//! half, a pooling layer missing from AutoInit's estimators, which is of the theory's crate.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
-use fanin::{Element, Fans, Initializer, Layout, Seed, Stream};
+use fanin::{Element, F8E4M3, F8E5M2, Fans, Initializer, Layout, Seed, Stream};
 use half::{bf16, f16};
 
 fn parse(text: &str) -> Initializer {
@@ -68,6 +66,35 @@ fn d02_orthogonal_in_half_precision() {
         assert!((norm(&row) - 1.0).abs() < 0.01);
         let row: Vec<f64> = h[i * 32..][..32].iter().map(|x| x.to_f64()).collect();
         assert!((norm(&row) - 1.0).abs() < 0.002);
+    }
+}
+
+/// 3: torch has no random 8-bit floats, except by way of another type.
+#[test]
+fn d03_8_bit_floats_are_filled_and_rounded_once() {
+    let layout = Layout::linear_out_in();
+    for text in [
+        "kaiming_normal",
+        "xavier_uniform",
+        "truncated_normal",
+        "orthogonal",
+    ] {
+        let wide: Vec<f32> = draw(text, &[64, 48], &layout);
+        let narrow: Vec<F8E4M3> = draw(text, &[64, 48], &layout);
+        let narrower: Vec<F8E5M2> = draw(text, &[64, 48], &layout);
+        // Half a unit in the last of 4 or 3 significant bits; below 2^-6 and 2^-14 units are as small as they get.
+        for (x, (a, b)) in wide.iter().zip(narrow.iter().zip(&narrower)) {
+            let x = f64::from(*x);
+            assert!(
+                (a.to_f64() - x).abs() <= (x.abs() / 16.0).max(0.5f64.powi(10)),
+                "{text}"
+            );
+            assert!(
+                (b.to_f64() - x).abs() <= (x.abs() / 8.0).max(0.5f64.powi(17)),
+                "{text}"
+            );
+        }
+        assert!((std(&narrow) / std(&wide) - 1.0).abs() < 0.02, "{text}");
     }
 }
 
