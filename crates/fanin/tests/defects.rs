@@ -76,7 +76,7 @@ fn d03_8_bit_floats_are_filled_and_rounded_once() {
     for text in [
         "kaiming_normal",
         "xavier_uniform",
-        "truncated_normal",
+        "truncated_normal(std=0.1)",
         "orthogonal",
     ] {
         let wide: Vec<f32> = draw(text, &[64, 48], &layout);
