@@ -60,6 +60,7 @@ pub mod moments;
 mod parallel;
 mod sampler;
 mod seed;
+mod slice;
 pub mod stream;
 mod text;
 
@@ -74,5 +75,6 @@ pub use initializers::{
 };
 pub use layout::{Axis, Layout, LayoutError};
 pub use seed::Seed;
+pub use slice::{Slice, SliceError};
 pub use stream::Stream;
 pub use text::ParseError;
