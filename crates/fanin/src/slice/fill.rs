@@ -197,7 +197,10 @@ mod tests {
 
     fn ranges(size: usize) -> impl Strategy<Value = Vec<std::ops::Range<usize>>> {
         let range = (0..=size, 0..=size).prop_map(|(a, b)| a.min(b)..a.max(b));
-        prop_oneof![Just(vec![0..size]), prop::collection::vec(range, 1..4)]
+        prop_oneof![
+            Just(std::iter::once(0..size).collect()),
+            prop::collection::vec(range, 1..4)
+        ]
     }
 
     proptest! {
