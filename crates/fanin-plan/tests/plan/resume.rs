@@ -123,8 +123,8 @@ fn scatter(k: u64, below: u64) -> u64 {
 }
 
 /// Kills a run so many times at random moments, of one file and of shards by turns; in between the files
-/// that have a name must be whole, and the runs after a kill must go on.
-fn kill(times: u64) {
+/// that have a name must be whole, and the runs after a kill must go on. Says what happened.
+fn kill(times: u64) -> String {
     let home = tempfile::tempdir().unwrap();
     let target = |folder: &Path| folder.join("w.safetensors");
     // The right files, and how long a run takes.
@@ -215,21 +215,21 @@ fn kill(times: u64) {
         std::fs::remove_dir_all(&folder).unwrap();
         round += 1;
     }
-    eprintln!(
-        "{killed} kills, {round} files or sets completed, {resumed} of them resumed, {seen_old} times an old file was whole"
-    );
     assert!(resumed > 0, "no run went on where another one ended");
+    format!(
+        "{killed} kills, {round} files or sets completed, {resumed} of them resumed, {seen_old} times an old file was whole"
+    )
 }
 
 #[test]
 fn a_killed_run_is_taken_up() {
-    kill(12);
+    println!("{}", kill(12));
 }
 
 #[test]
 #[ignore = "takes half a minute; run it after changes to partial.rs"]
 fn a_killed_run_is_taken_up_a_hundred_times() {
-    kill(100);
+    println!("{}", kill(100));
 }
 
 /// The file that a run has in the works when `blocks` are finished, and its folder.
