@@ -327,3 +327,28 @@ fn identity(map: &FileMap<'_>) -> [u8; IDENTITY as usize] {
 fn finished(bytes: &[u8]) -> u64 {
     FINISHED | u64::from(crc32fast::hash(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_files_cannot_be_locked_each_run_has_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("w.safetensors");
+        let map = FileMap {
+            header: b"the file".to_vec(),
+            tensors: Vec::new(),
+            bytes: 8,
+        };
+        let both = [0, 1].map(|_| Partial::unshared(&target, &map, 0).unwrap());
+        assert_ne!(both[0].path, both[1].path);
+        for partial in both {
+            assert_eq!(partial.found(), Found::Nothing);
+            partial.complete().unwrap();
+            partial.name().unwrap();
+            assert_eq!(std::fs::read(&target).unwrap(), map.header);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
