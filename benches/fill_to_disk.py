@@ -20,13 +20,13 @@ MODEL = "transformer(layers={}, width=1600, heads=25, vocab=50257, context=1024)
 
 
 def run(command):
-    """Seconds that a command takes, and the peak of its memory in MB."""
+    """Seconds that a command takes, seconds of processors that it uses, and the peak of its memory in MB."""
     begin = time.monotonic()
     pid = os.posix_spawn(command[0], command, os.environ)
     _, status, usage = os.wait4(pid, 0)
     if status != 0:
         sys.exit(f"{command[0]} failed")
-    return time.monotonic() - begin, usage.ru_maxrss / 1024
+    return time.monotonic() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main():
@@ -48,17 +48,17 @@ def main():
         os.remove(path)
         return result
 
-    (_, small), _ = fill(12)
+    (*_, small), _ = fill(12)
     weights, blank = [], []
     for k in range(rounds):
         weight, size = fill(48)
         zero = zeros(size)
         weights.append(weight)
         blank.append(zero)
-        print(f"round {k + 1}: fill {weight[0]:.2f} s, zeros {zero[0]:.2f} s", flush=True)
-    fill_s, zero_s = (statistics.median(seconds for seconds, _ in runs) for runs in (weights, blank))
+        print(f"round {k + 1}: fill {weight[0]:.2f} s (processors {weight[1]:.2f} s), zeros {zero[0]:.2f} s", flush=True)
+    fill_s, zero_s = (statistics.median(run[0] for run in runs) for runs in (weights, blank))
     print(f"{size / 1e9:.2f} GB: fill {fill_s:.2f} s ({size / fill_s / 1e6:.0f} MB/s), zeros {zero_s:.2f} s; ratio {fill_s / zero_s:.2f}")
-    print(f"peak memory: 12 layers {small:.0f} MB, 48 layers {max(peak for _, peak in weights):.0f} MB")
+    print(f"peak memory: 12 layers {small:.0f} MB, 48 layers {max(run[2] for run in weights):.0f} MB")
 
 
 main()
