@@ -129,18 +129,40 @@ pub(crate) struct PlanArgs {
     pub output: Option<PathBuf>,
 }
 
+const FILL_EXAMPLES: &str = "\
+Examples:
+  fanin fill plan.toml -o model.safetensors                         one file
+  fanin fill plan.toml -o model.safetensors --max-shard-size 5GB    shards and their index
+  fanin fill plan.toml -o rank3.safetensors --slice \"*.c_fc.weight=3/8\" --slice \"*.c_proj.weight=:, 3/8\"
+  fanin fill plan.toml --verify model.safetensors                   is every bit as planned?
+
+A run that is killed is taken up by the same command. A file that is complete is left alone.
+
+Exit status: 0 fine, 1 a file differs from the plan, 2 the arguments, the plan or the disk are at fault.";
+
 #[derive(Debug, Args)]
+#[command(after_help = FILL_EXAMPLES)]
 pub(crate) struct FillArgs {
     /// A plan written by `fanin plan` or `fanin init`
     #[arg(value_hint = ValueHint::FilePath)]
     pub plan: PathBuf,
     /// The safetensors file to write
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: PathBuf,
-    /// Write only shard I of N (I from 1)
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "verify")]
+    pub output: Option<PathBuf>,
+    /// Write only shard I of N (I from 1); whoever completes the set writes the index
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<(usize, usize)>,
-    /// Replace an existing file
+    /// Write shards of at most this size, such as 5GB or 800MiB, and an index, as Hugging Face does
+    #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with = "shard")]
+    pub max_shard_size: Option<u64>,
+    /// Write only this part of the tensors whose name matches; ranges as in Python ("0:512, :"), or I/N for shard I of N
+    /// of an axis, or several joined by +; repeatable, the last match wins
+    #[arg(long = "slice", value_name = "NAME=RANGES", value_parser = slice)]
+    pub slices: Vec<(String, String)>,
+    /// Write nothing: compare a file, an index or a folder with the plan, bit by bit
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["output", "shard", "max_shard_size", "force"])]
+    pub verify: Option<PathBuf>,
+    /// Replace files that hold something else
     #[arg(long)]
     pub force: bool,
 }
@@ -220,6 +242,40 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
     Ok((i, n))
 }
 
+fn slice(text: &str) -> Result<(String, String), String> {
+    // Names may have an equals sign, ranges have none.
+    let (name, ranges) = text
+        .rsplit_once('=')
+        .ok_or("write NAME=RANGES, as in --slice \"fc.weight=0:512, :\"")?;
+    Ok((name.to_owned(), ranges.to_owned()))
+}
+
+/// A number of bytes: `5GB` as Hugging Face counts, `5GiB`, or bare bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size; write 5GB, 800MiB or a number of bytes");
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "mb" => 1000_u64.pow(2),
+        "gb" => 1000_u64.pow(3),
+        "tb" => 1000_u64.pow(4),
+        "kib" => 1024,
+        "mib" => 1024_u64.pow(2),
+        "gib" => 1024_u64.pow(3),
+        "tib" => 1024_u64.pow(4),
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(factor) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(wrong()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,5 +294,16 @@ mod tests {
         assert_eq!(shard("2/8"), Ok((2, 8)));
         assert!(shard("9/8").is_err());
         assert!(shard("0/8").is_err());
+        assert_eq!(bytes("5GB"), Ok(5_000_000_000));
+        assert_eq!(bytes("800 MiB"), Ok(800 << 20));
+        assert_eq!(bytes("17"), Ok(17));
+        for wrong in ["", "GB", "0", "-1GB", "1.5GB", "5XB", "99999999999999TB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            slice("a=b.weight=0:2, :"),
+            Ok(("a=b.weight".to_owned(), "0:2, :".to_owned()))
+        );
+        assert!(slice("weight").is_err());
     }
 }

@@ -39,4 +39,12 @@ pub enum PlanError {
         /// The reason, and the way out where there is one.
         message: String,
     },
+    /// Weights cannot be read.
+    #[error("cannot read {}: {message}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        message: String,
+    },
 }

@@ -21,7 +21,7 @@ mod surroundings;
 mod text;
 
 pub use error::PlanError;
-pub use fill::{FillOptions, Filled, Progress, shard_path};
+pub use fill::{Difference, FillOptions, Filled, Progress, Slices, Verified, Verify, shard_path};
 pub use make::{Outcome, Request, plan};
 pub use plan::{Entry, Model, Plan};
 pub use recipe::{Recipe, UnknownRecipe};

@@ -38,7 +38,7 @@ pub struct RangeError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filler {
     len: u64,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -53,6 +53,25 @@
 //! Against exact values, over all words where there is one: normal 3e-7 relative, truncated normal 3e-7·max(1, |z|) in
 //! `f32`; 1e-15 in `f64`. Orthogonality max |QᵀQ − I| some 1e-6 in `f32`, 1e-14 in `f64`. Gains 1e-9.
 //!
+//! # Shards and whole models
+//!
+//! A [`Slice`] says which part of a tensor is held; [`Initializer::fill_slice`] fills that part with what the whole tensor
+//! has there, without the rest and without talking to other ranks:
+//!
+//! ```
+//! use fanin::{Initializer, Layout, Seed, Slice};
+//!
+//! let rank = 3;
+//! let he: Initializer = "kaiming_normal(gain=relu)".parse()?;
+//! let slice = Slice::shard(&[4096, 1024], 0, rank, 8)?; // DTensor's Shard(0) on rank 3 of 8
+//! let mut mine = vec![0f32; 512 * 1024];
+//! he.fill_slice(Seed::new(42), "mlp.weight", &slice, &Layout::linear_out_in(), &mut mine)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Tensors of other libraries: `fanin-ndarray`, `fanin-burn` and `fanin-candle`, which also fill whole modules. A model
+//! from its ONNX file or a one-line architecture into safetensors: `fanin-plan`, or the command `fanin`.
+//!
 //! # Features
 //!
 //! * `rayon` (default): large slices are shared between threads.
@@ -81,6 +100,7 @@ mod parallel;
 mod sampler;
 mod seed;
 mod simd;
+mod slice;
 pub mod stream;
 mod text;
 
@@ -96,5 +116,6 @@ pub use initializers::{
 };
 pub use layout::{Axis, Layout, LayoutError, Part};
 pub use seed::Seed;
+pub use slice::{Slice, SliceError};
 pub use stream::Stream;
 pub use text::ParseError;

@@ -46,8 +46,10 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     let filled = plan.fill_file(
         &files.weights,
         &FillOptions {
-            shard: None,
+            // Whether that may be was decided above.
+            replace: true,
             progress: Some(Box::new(move |done, total| bar.set(done, total))),
+            ..FillOptions::default()
         },
     );
     progress.finish();

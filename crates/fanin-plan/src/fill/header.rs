@@ -3,50 +3,58 @@
 use fanin::DType;
 use serde_json::{Map, Value, json};
 
-use crate::{Entry, Plan};
+use super::slices::Part;
+use crate::Plan;
 
 /// The longest header that readers accept.
-const LONGEST: usize = 100_000_000;
+pub(super) const LONGEST: usize = 100_000_000;
+
+/// The field of the metadata that says which parts of tensors a file holds.
+pub(super) const SLICES: &str = "fanin.slices";
 
 /// Where everything lies in a file.
 pub(super) struct FileMap<'a> {
     /// Length, JSON and padding.
     pub(super) header: Vec<u8>,
     /// The tensors in the order of the file, each with the position of its first byte.
-    pub(super) tensors: Vec<(&'a Entry, u64)>,
+    pub(super) tensors: Vec<(Part<'a>, u64)>,
     /// Bytes of the whole file.
     pub(super) bytes: u64,
 }
 
-/// Lays out a file that holds these entries.
+/// Lays out a file that holds these parts.
 pub(super) fn lay_out<'a>(
     plan: &Plan,
-    mut entries: Vec<&'a Entry>,
+    digest: &str,
+    mut parts: Vec<Part<'a>>,
     shard: Option<(usize, usize)>,
 ) -> Result<FileMap<'a>, String> {
-    if entries.iter().any(|entry| entry.name == "__metadata__") {
+    if parts.iter().any(|part| part.entry.name == "__metadata__") {
         return Err("a parameter is called `__metadata__`, which safetensors keeps for itself; rename it in the model".to_owned());
     }
     // Wide formats first, so that every tensor is aligned to its own elements.
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.dtype.size_of()));
+    parts.sort_by_key(|part| std::cmp::Reverse(part.entry.dtype.size_of()));
     let mut object = Map::new();
-    object.insert("__metadata__".to_owned(), metadata(plan, shard));
+    object.insert(
+        "__metadata__".to_owned(),
+        metadata(plan, digest, &parts, shard),
+    );
     let mut offset = 0u64;
-    let mut tensors = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let end = entry
+    let mut tensors = Vec::with_capacity(parts.len());
+    for part in parts {
+        let end = part
             .bytes()
             .and_then(|bytes| offset.checked_add(bytes))
             .ok_or("the tensors take more bytes than can be counted")?;
         object.insert(
-            entry.name.clone(),
+            part.entry.name.clone(),
             json!({
-                "dtype": dtype(entry.dtype),
-                "shape": entry.shape,
+                "dtype": dtype(part.entry.dtype),
+                "shape": part.slice.shape(),
                 "data_offsets": [offset, end],
             }),
         );
-        tensors.push((entry, offset));
+        tensors.push((part, offset));
         offset = end;
     }
     let mut text = Value::Object(object).to_string().into_bytes();
@@ -74,21 +82,30 @@ pub(super) fn lay_out<'a>(
 }
 
 /// Strings only, as the format asks. `format` is what transformers looks for.
-fn metadata(plan: &Plan, shard: Option<(usize, usize)>) -> Value {
+fn metadata(plan: &Plan, digest: &str, parts: &[Part<'_>], shard: Option<(usize, usize)>) -> Value {
     let mut metadata = json!({
         "format": "pt",
         "fanin.stream": Plan::STREAM,
         "fanin.seed": plan.seed.to_string(),
         "fanin.recipe": plan.recipe.name(),
-        "fanin.plan": format!("sha256:{}", plan.digest()),
+        "fanin.plan": format!("sha256:{digest}"),
     });
     if let Some((i, n)) = shard {
         metadata["fanin.shard"] = json!(format!("{i}/{n}"));
     }
+    let slices: Map<String, Value> = parts
+        .iter()
+        .filter(|part| !part.slice.is_whole())
+        .map(|part| (part.entry.name.clone(), json!(part.slice.to_string())))
+        .collect();
+    if !slices.is_empty() {
+        metadata[SLICES] = json!(Value::Object(slices).to_string());
+    }
     metadata
 }
 
-fn dtype(dtype: DType) -> &'static str {
+/// The format's name in a header.
+pub(super) fn dtype(dtype: DType) -> &'static str {
     match dtype {
         DType::F64 => "F64",
         DType::F32 => "F32",

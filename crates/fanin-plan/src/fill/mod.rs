@@ -1,19 +1,29 @@
-//! Filling what a plan describes, in memory or into a file.
+//! Filling what a plan describes, in memory or into files, and checking files against their plan.
 //!
 //! The values of a tensor do not depend on how it is cut: blocks are computed on all threads, in any
-//! order, and a shard computes its own tensors only.
+//! order, and a shard computes its own tensors only, a slice its own elements.
 
+mod blocks;
 mod file;
 mod header;
 mod memory;
+mod options;
+mod partial;
+mod place;
+mod set;
 mod shard;
+mod slices;
+mod verify;
+mod written;
 
-use fanin::{Filler, Initializer, Stream};
+use fanin::{Filler, Stream};
 
 use crate::{Entry, Plan, PlanError};
 
-pub use file::{FillOptions, Filled, Progress};
+pub use options::{FillOptions, Filled, Progress};
 pub use shard::shard_path;
+pub use slices::Slices;
+pub use verify::{Difference, Verified, Verify};
 
 /// Elements that are computed and written at a time.
 const BLOCK: usize = 1 << 19;
@@ -34,18 +44,10 @@ impl Source {
             .resolve(&entry.shape, &entry.layout)
             .map_err(|error| fault(entry, error.to_string()))?;
         Ok(Self {
-            filler,
             stream: Stream::new(plan.seed, &entry.name),
-            upwards: shares_work(&entry.initializer),
+            upwards: filler.shares_work(),
+            filler,
         })
-    }
-}
-
-fn shares_work(initializer: &Initializer) -> bool {
-    match initializer {
-        Initializer::Orthogonal { .. } => true,
-        Initializer::Concat { parts, .. } => parts.iter().any(|(_, part)| shares_work(part)),
-        _ => false,
     }
 }
 

@@ -4,9 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
-
-use crate::{Entry, Plan};
+use super::slices::Part;
 
 /// `model-00002-of-00004.safetensors` for shard 2 of 4 of `model.safetensors`, in the same folder.
 pub fn shard_path(path: &Path, shard: usize, shards: usize) -> PathBuf {
@@ -24,14 +22,14 @@ pub(super) fn index_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The entries of each shard. Whole tensors, the largest first, each to the shard that has the fewest
-/// bytes so far; within a shard they keep the plan's order.
-pub(super) fn split(plan: &Plan, shards: usize) -> Vec<Vec<&Entry>> {
-    let mut order: Vec<(usize, &Entry)> = plan.entries.iter().enumerate().collect();
-    order.sort_by_key(|(_, entry)| Reverse(entry.bytes()));
+/// So many shards. Whole tensors, the largest first, each to the shard that has the fewest bytes so far;
+/// within a shard they keep the plan's order.
+pub(super) fn balanced(parts: Vec<Part<'_>>, shards: usize) -> Vec<Vec<Part<'_>>> {
+    let mut order: Vec<(usize, Part<'_>)> = parts.into_iter().enumerate().collect();
+    order.sort_by_key(|(_, part)| Reverse(part.bytes()));
     let mut emptiest: BinaryHeap<Reverse<(u64, usize)>> =
         (0..shards).map(|shard| Reverse((0, shard))).collect();
-    let mut parts: Vec<Vec<(usize, &Entry)>> = vec![Vec::new(); shards];
+    let mut filled: Vec<Vec<(usize, Part<'_>)>> = vec![Vec::new(); shards];
     for item in order {
         let Some(Reverse((bytes, shard))) = emptiest.pop() else {
             break;
@@ -39,32 +37,39 @@ pub(super) fn split(plan: &Plan, shards: usize) -> Vec<Vec<&Entry>> {
         // An empty tensor counts as one byte, so that it does not leave a shard without tensors.
         let grown = bytes.saturating_add(item.1.bytes().unwrap_or(u64::MAX).max(1));
         emptiest.push(Reverse((grown, shard)));
-        if let Some(part) = parts.get_mut(shard) {
-            part.push(item);
+        if let Some(shard) = filled.get_mut(shard) {
+            shard.push(item);
         }
     }
-    parts
+    filled
         .into_iter()
-        .map(|mut part| {
-            part.sort_by_key(|(position, _)| *position);
-            part.into_iter().map(|(_, entry)| entry).collect()
+        .map(|mut shard| {
+            shard.sort_by_key(|(position, _)| *position);
+            shard.into_iter().map(|(_, part)| part).collect()
         })
         .collect()
 }
 
-/// The index of all shards, as transformers reads it.
-pub(super) fn index(plan: &Plan, path: &Path, shards: usize) -> String {
-    let mut map = Map::new();
-    for (shard, entries) in split(plan, shards).into_iter().enumerate() {
-        let file = shard_path(path, shard + 1, shards);
-        let file = file.file_name().unwrap_or_default().to_string_lossy();
-        for entry in entries {
-            map.insert(entry.name.clone(), json!(file));
+/// Shards of at most so many bytes, in the plan's order; one that is larger than that is alone. The rule
+/// of `huggingface_hub.split_torch_state_dict_into_shards`, so that shards are the same as there.
+pub(super) fn by_size(parts: Vec<Part<'_>>, most: u64) -> Vec<Vec<Part<'_>>> {
+    let mut shards = Vec::new();
+    let (mut shard, mut bytes) = (Vec::new(), 0u64);
+    for part in parts {
+        let size = part.bytes().unwrap_or(u64::MAX);
+        if size > most {
+            shards.push(vec![part]);
+            continue;
         }
+        if bytes.saturating_add(size) > most {
+            shards.push(std::mem::take(&mut shard));
+            bytes = 0;
+        }
+        bytes = bytes.saturating_add(size);
+        shard.push(part);
     }
-    let index = json!({
-        "metadata": { "total_size": plan.bytes() },
-        "weight_map": Value::Object(map),
-    });
-    format!("{index:#}\n")
+    if !shard.is_empty() {
+        shards.push(shard);
+    }
+    shards
 }

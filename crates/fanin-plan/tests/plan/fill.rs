@@ -13,7 +13,7 @@ use half::{bf16, f16};
 use safetensors::SafeTensors;
 
 /// Tensors of more than one block, of none, and of odd sizes.
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     let mut graph = networks::Graph::new("sizes");
     graph.parameter(
         "large",
@@ -56,7 +56,7 @@ fn network() -> Network {
     graph.network
 }
 
-fn plan(dtype: Option<DType>) -> Plan {
+pub(crate) fn plan(dtype: Option<DType>) -> Plan {
     let rules = "[[rule]]\nmatch = \"odd*\"\ninitializer = \"orthogonal\"\n";
     let request = Request {
         rules: Rules::parse(rules).unwrap(),
@@ -66,8 +66,15 @@ fn plan(dtype: Option<DType>) -> Plan {
     fanin_plan::plan(&network(), &request).unwrap().plan
 }
 
+pub(crate) fn replace() -> FillOptions {
+    FillOptions {
+        replace: true,
+        ..FillOptions::default()
+    }
+}
+
 /// The tensors of a file: format, shape, bytes.
-fn read(path: &Path) -> BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)> {
+pub(crate) fn read(path: &Path) -> BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     file.tensors()
@@ -109,8 +116,8 @@ fn the_file_holds_what_memory_holds_in_every_format() {
     let path = folder.path().join("w.safetensors");
     for dtype in DType::ALL {
         let plan = plan(Some(dtype));
-        let filled = plan.fill_file(&path, &FillOptions::default()).unwrap();
-        assert_eq!(filled.path, path);
+        let filled = plan.fill_file(&path, &replace()).unwrap();
+        assert_eq!(filled.files, std::slice::from_ref(&path));
         assert_eq!(filled.tensors, 7);
         assert_eq!(filled.bytes, std::fs::metadata(&path).unwrap().len());
         let file = read(&path);
@@ -190,11 +197,20 @@ fn shards_together_hold_the_same_bits() {
         for i in 1..=n {
             let options = FillOptions {
                 shard: Some((i, n)),
-                progress: None,
+                ..FillOptions::default()
             };
+            let index = folder.path().join("model.safetensors.index.json");
+            let before = std::fs::read(&index).ok();
             let filled = plan.fill_file(&path, &options).unwrap();
-            assert_eq!(filled.path, shard_path(&path, i, n));
-            let part = read(&filled.path);
+            assert_eq!(filled.files, [shard_path(&path, i, n)]);
+            // The index comes with the last shard.
+            if i < n {
+                assert_eq!(filled.index, None);
+                assert_eq!(std::fs::read(&index).ok(), before);
+            } else {
+                assert_eq!(filled.index, Some(index));
+            }
+            let part = read(&filled.files[0]);
             assert!(!part.is_empty(), "shard {i} of {n} is empty");
             for (name, tensor) in part {
                 assert!(together.insert(name, tensor).is_none());
@@ -243,10 +259,10 @@ fn progress_reaches_the_end() {
     let seen = std::sync::Arc::new(Mutex::new(Vec::new()));
     let note = std::sync::Arc::clone(&seen);
     let options = FillOptions {
-        shard: None,
         progress: Some(Box::new(move |done, total| {
             note.lock().unwrap().push((done, total))
         })),
+        ..FillOptions::default()
     };
     plan.fill_file(&folder.path().join("w.safetensors"), &options)
         .unwrap();
@@ -292,7 +308,7 @@ fn what_cannot_be_written_leaves_nothing_behind() {
     for shard in [(0, 2), (3, 2), (1, 8)] {
         let options = FillOptions {
             shard: Some(shard),
-            progress: None,
+            ..FillOptions::default()
         };
         let path = folder.path().join("w.safetensors");
         let error = plan.fill_file(&path, &options).unwrap_err().to_string();
@@ -304,7 +320,7 @@ fn what_cannot_be_written_leaves_nothing_behind() {
 /// While blocks are being written the name asked for shows the old file; a failure in the middle
 /// leaves it and removes the unfinished one.
 #[test]
-fn an_interrupted_run_leaves_the_old_file() {
+fn a_run_that_fails_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
     std::fs::write(&path, "old").unwrap();
@@ -312,30 +328,21 @@ fn an_interrupted_run_leaves_the_old_file() {
     let watched = path.clone();
     let parent = folder.path().to_owned();
     let options = FillOptions {
-        shard: None,
         progress: Some(Box::new(move |_, _| {
             assert_eq!(std::fs::read(&watched).unwrap(), b"old");
-            let names: Vec<String> = std::fs::read_dir(&parent)
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-                .collect();
-            assert!(
-                names
-                    .iter()
-                    .any(|name| name.starts_with(".fanin-") && name.ends_with(".part")),
-                "{names:?}"
-            );
-            panic!("killed");
+            assert!(parent.join(".w.safetensors.fanin-partial").exists());
+            panic!("failed");
         })),
+        ..replace()
     };
     let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         plan.fill_file(&path, &options)
     }));
     let message = *run.unwrap_err().downcast::<&str>().unwrap();
-    assert_eq!(message, "killed");
+    assert_eq!(message, "failed");
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    plan.fill_file(&path, &FillOptions::default()).unwrap();
+    plan.fill_file(&path, &replace()).unwrap();
     assert_eq!(read(&path).len(), 7);
 }
 

@@ -5,5 +5,7 @@ mod auto;
 mod fill;
 mod networks;
 mod recipes;
+mod resume;
 mod rules;
+mod slices;
 mod text;

@@ -158,6 +158,73 @@ proptest! {
     }
 }
 
+/// Pieces of text that mean something in a plan, or nearly.
+const PIECES: [&str; 24] = [
+    "\"",
+    "'''",
+    "\n",
+    "[",
+    "]",
+    "=",
+    "#",
+    ",",
+    "\\u0000",
+    "-1",
+    "0",
+    "1e400",
+    "nan",
+    "18446744073709551615",
+    "4294967296",
+    "[[parameter]]\n",
+    "[model]\n",
+    "{a = 1}",
+    "0x10",
+    "1979-05-27",
+    "orthogonal(gain=1)",
+    "concat(axis=0, 1: zeros, 7: ones)",
+    "\u{202e}",
+    "transposed = true\n",
+];
+
+proptest! {
+    /// A plan that was edited by a careless hand.
+    #[test]
+    fn a_damaged_plan_is_read_or_refused(
+        recipe in prop::sample::select(Recipe::ALL.to_vec()),
+        edits in prop::collection::vec(
+            (
+                0.0..1.0f64,
+                0usize..40,
+                prop::option::of(prop::sample::select(PIECES.to_vec())),
+                0.0..1.0f64,
+            ),
+            1..6,
+        ),
+    ) {
+        let plan = networks::plan(&networks::small(), recipe);
+        let mut text: Vec<char> = plan.to_string().chars().collect();
+        for (place, cut, piece, from) in edits {
+            let at = |share: f64, len: usize| (share * len as f64) as usize;
+            let begin = at(place, text.len());
+            let end = (begin + cut).min(text.len());
+            // Something known, or a piece of the plan from elsewhere.
+            let by: Vec<char> = match piece {
+                Some(piece) => piece.chars().collect(),
+                None => {
+                    let from = at(from, text.len());
+                    text[from..(from + cut).min(text.len())].to_vec()
+                }
+            };
+            text.splice(begin..end, by);
+        }
+        let text: String = text.into_iter().collect();
+        match text.parse::<Plan>() {
+            Ok(plan) => prop_assert_eq!(plan.to_string().parse::<Plan>().unwrap(), plan),
+            Err(error) => prop_assert!(error.to_string().starts_with("line ")),
+        }
+    }
+}
+
 /// The message for a plan in which one line was replaced.
 fn refusal(line: &str, by: &str) -> String {
     let text = networks::plan(&networks::small(), Recipe::Auto).to_string();
