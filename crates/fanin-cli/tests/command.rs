@@ -189,8 +189,12 @@ fn a_plan_is_a_text_that_fills() {
         assert!(text.contains(word), "{word}: {text}");
     }
     output(&["fill", &plan, "-o", &whole], 0);
-    // An existing file is not replaced without being asked.
-    output(&["fill", &plan, "-o", &whole], 2);
+    // A file that holds the same is left alone, one that holds something else is not replaced unasked.
+    output(&["fill", &plan, "-o", &whole], 0);
+    let other = at("other.toml");
+    output(&["plan", CHAIN, "--seed", "4", "-o", &other], 0);
+    output(&["fill", &other, "-o", &whole], 2);
+    output(&["fill", &other, "-o", &whole, "--force"], 0);
     output(&["fill", &plan, "-o", &whole, "--force"], 0);
     let checked = json(&["check", CHAIN, "--weights", &whole], 0);
     assert_eq!(checked["verdict"], "healthy");
