@@ -4,7 +4,7 @@ use fanin::{DType, Element, F8E4M3, F8E5M2, Initializer, Layout, Seed};
 use half::{bf16, f16};
 
 /// FNV-1a over the little-endian bits of the values.
-pub fn hash<T: Element>(values: &[T]) -> u64 {
+pub(crate) fn hash<T: Element>(values: &[T]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for value in values {
         for byte in bits(*value)
@@ -31,10 +31,10 @@ fn bits<T: Element>(value: T) -> u64 {
 }
 
 /// An initializer, a shape with its layout, and the hashes for f64, f32, f16, bf16, f8e4m3, f8e5m2.
-pub type Case = (&'static str, &'static [usize], fn() -> Layout, [u64; 6]);
+pub(crate) type Case = (&'static str, &'static [usize], fn() -> Layout, [u64; 6]);
 
-pub const SEED: Seed = Seed::new(0x0123_4567_89ab_cdef);
-pub const NAME: &str = "encoder.layers.3.weight";
+pub(crate) const SEED: Seed = Seed::new(0x0123_4567_89ab_cdef);
+pub(crate) const NAME: &str = "encoder.layers.3.weight";
 
 fn conv() -> Layout {
     Layout::conv(2, 2)
@@ -44,11 +44,11 @@ fn fused() -> Layout {
     Layout::linear_in_out().fused(&[192, 64, 64])
 }
 
-pub fn stacked() -> Layout {
+pub(crate) fn stacked() -> Layout {
     Layout::linear_out_in().stack(1)
 }
 
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     (
         "uniform(low=-0.1, high=0.3)",
         &[100_003],
@@ -311,7 +311,7 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-pub fn whole<T: Element>(text: &str, shape: &[usize], layout: &Layout) -> Vec<T> {
+pub(crate) fn whole<T: Element>(text: &str, shape: &[usize], layout: &Layout) -> Vec<T> {
     let initializer: Initializer = text.parse().unwrap();
     let mut out = vec![T::default(); shape.iter().product()];
     initializer
@@ -320,7 +320,7 @@ pub fn whole<T: Element>(text: &str, shape: &[usize], layout: &Layout) -> Vec<T>
     out
 }
 
-pub fn hashes(text: &str, shape: &[usize], layout: &Layout) -> [u64; 6] {
+pub(crate) fn hashes(text: &str, shape: &[usize], layout: &Layout) -> [u64; 6] {
     [
         hash(&whole::<f64>(text, shape, layout)),
         hash(&whole::<f32>(text, shape, layout)),
