@@ -18,16 +18,18 @@ impl<R: Rule, T: Single> Kernel for FillSingle<'_, R, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let keys = self.stream.keys();
         let (ends, first, whole) = split(self.start, self.out);
         for (tile, skip, part) in ends {
             if !part.is_empty() {
                 let mut values = [T::default(); TILE];
-                self.rule.single(s, &self.stream.tile(s, tile), &mut values);
+                self.rule
+                    .single(s, &self.stream.tile(s, &keys, tile), &mut values);
                 part.copy_from_slice(&values[skip..skip + part.len()]);
             }
         }
         for (i, values) in whole.iter_mut().enumerate() {
-            let words = self.stream.tile(s, first + i as u64);
+            let words = self.stream.tile(s, &keys, first + i as u64);
             self.rule.single(s, &words, values);
         }
     }
@@ -47,18 +49,26 @@ impl<R: Rule> Kernel for FillDouble<'_, R> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let (high, low) = (self.high, self.low);
+        let keys = (high.keys(), low.keys());
+        let words = |tile| {
+            (
+                s.store_tile(&high.tile(s, &keys.0, tile)),
+                s.store_tile(&low.tile(s, &keys.1, tile)),
+            )
+        };
         let (ends, first, whole) = split(self.start, self.out);
         for (tile, skip, part) in ends {
             if !part.is_empty() {
                 let mut values = [0.0; TILE];
-                let (high, low) = (self.high.tile(s, tile), self.low.tile(s, tile));
+                let (high, low) = words(tile);
                 self.rule.double(&high, &low, &mut values);
                 part.copy_from_slice(&values[skip..skip + part.len()]);
             }
         }
         for (i, values) in whole.iter_mut().enumerate() {
             let tile = first + i as u64;
-            let (high, low) = (self.high.tile(s, tile), self.low.tile(s, tile));
+            let (high, low) = words(tile);
             self.rule.double(&high, &low, values);
         }
     }

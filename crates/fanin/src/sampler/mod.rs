@@ -85,7 +85,7 @@ impl Sampler {
 /// How the words of a tile become its values.
 pub trait Rule {
     /// In single precision, rounded to the element type.
-    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]);
+    fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]);
 
     /// In double precision, the words refined by those of the sub-stream `low`.
     fn double(&self, high: &Words, low: &Words, out: &mut [f64; TILE]);

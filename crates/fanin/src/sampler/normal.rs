@@ -14,12 +14,12 @@ pub(crate) struct Normal {
 
 impl Rule for Normal {
     #[inline(always)]
-    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+    fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (mean, std) = (s.float(self.mean as f32), s.float(self.std as f32));
         for pair in [0, 2] {
             for lane in (0..LANES).step_by(S::LANES) {
-                let radius = single::radius(s, s.load_words(&words[pair][lane..]));
-                let (cos, sin) = single::turn(s, s.load_words(&words[pair + 1][lane..]));
+                let radius = single::radius(s, s.words(tile, pair, lane));
+                let (cos, sin) = single::turn(s, s.words(tile, pair + 1, lane));
                 let first = mean + std * (radius * cos);
                 let second = mean + std * (radius * sin);
                 T::put(s, first, &mut out[pair * LANES + lane..]);

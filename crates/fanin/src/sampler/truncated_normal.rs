@@ -157,7 +157,7 @@ impl TruncatedNormal {
 
 impl Rule for TruncatedNormal {
     #[inline(always)]
-    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+    fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (shift, scale) = (s.float(self.shift as f32), s.float(self.scale as f32));
         let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
         // One loop for each part, so that each is straight.
@@ -165,7 +165,7 @@ impl Rule for TruncatedNormal {
             ($w:ident => $z:expr) => {
                 for j in 0..4 {
                     for lane in (0..LANES).step_by(S::LANES) {
-                        let $w = s.load_words(&words[j][lane..]);
+                        let $w = s.words(tile, j, lane);
                         let x = s.min(high, s.max(low, shift + scale * $z));
                         T::put(s, x, &mut out[j * LANES + lane..]);
                     }

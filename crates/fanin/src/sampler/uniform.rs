@@ -28,7 +28,7 @@ impl Uniform {
 
 impl Rule for Uniform {
     #[inline(always)]
-    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+    fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (c, h) = (
             s.float(self.mean() as f32),
             s.float(self.half_width() as f32),
@@ -36,7 +36,7 @@ impl Rule for Uniform {
         let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
         for j in 0..4 {
             for lane in (0..LANES).step_by(S::LANES) {
-                let w = s.load_words(&words[j][lane..]);
+                let w = s.words(tile, j, lane);
                 let x = c + h * (s.float_from_signed(w) * s.float(1.0 / 2_147_483_648.0));
                 let x = s.min(high, s.max(low, x));
                 T::put(s, x, &mut out[j * LANES + lane..]);

@@ -9,8 +9,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
 use super::{Floats, Kernel, Simd};
-use crate::stream::philox::{MULTIPLIERS, ROUNDS, WEYL};
-use crate::stream::{LANES, Words};
+use crate::stream::philox::MULTIPLIERS;
+use crate::stream::{Keys, LANES, Words};
 
 /// The proof that the processor has AVX2 and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +128,7 @@ impl Simd for Avx2 {
     type U = U;
     type M = M;
     type D = D;
+    type Tile = [[U; 2]; 4];
 
     #[inline(always)]
     fn sqrt(self, x: F) -> F {
@@ -274,48 +275,66 @@ impl Simd for Avx2 {
     /// Two groups of four counters in 64-bit lanes at a time, so that no product has to be taken apart: the upper
     /// halves of the lanes hold whatever a multiplication ignores.
     #[inline(always)]
-    fn philox(self, key: [u32; 2], counter: [u32; 4]) -> Words {
-        let mut words = [[0; LANES]; 4];
-        for first in [0, 8] {
-            let x = intrinsic!({
+    fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile {
+        let mut tile = [[self.word(0); 2]; 4];
+        for half in [0, 1] {
+            let [mut x, mut y] = intrinsic!({
                 let low = |a: i64, b: i64, c: i64, d: i64| {
-                    let base = i64::from(counter[0]) + first as i64;
+                    let base = i64::from(counter[0]) + 8 * half as i64;
                     _mm256_add_epi64(_mm256_set1_epi64x(base), _mm256_setr_epi64x(a, b, c, d))
                 };
-                let same = |w: u32| _mm256_set1_epi64x(i64::from(w));
+                let same = |w: u32| _mm256_set1_epi32(w as i32);
                 let rest = [same(counter[1]), same(counter[2]), same(counter[3])];
                 // The order that the packing below undoes.
                 let groups = [low(0, 1, 4, 5), low(2, 3, 6, 7)];
                 groups.map(|low| [low, rest[0], rest[1], rest[2]])
             });
-            let [mut x, mut y] = x;
-            let mut key = key;
-            for _ in 0..ROUNDS {
+            for key in keys {
                 x = round(self, x, key);
                 y = round(self, y, key);
-                key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
             }
             for j in 0..4 {
-                let packed = intrinsic!(_mm256_shuffle_ps::<0b10_00_10_00>(
+                tile[j][half] = U(intrinsic!(_mm256_castps_si256(_mm256_shuffle_ps::<
+                    0b10_00_10_00,
+                >(
                     _mm256_castsi256_ps(x[j]),
                     _mm256_castsi256_ps(y[j]),
-                ));
-                let to = &mut words[j][first..first + 8];
-                // SAFETY: eight words are written to a slice of eight; the processor has AVX2.
-                unsafe { _mm256_storeu_ps(to.as_mut_ptr().cast(), packed) }
+                ))));
+            }
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn words(self, tile: &Self::Tile, j: usize, lane: usize) -> U {
+        tile[j][lane / 8]
+    }
+
+    #[inline(always)]
+    fn store_tile(self, tile: &Self::Tile) -> Words {
+        let mut words = [[0; LANES]; 4];
+        for (row, vectors) in words.iter_mut().zip(tile) {
+            for (to, vector) in row.as_chunks_mut::<8>().0.iter_mut().zip(vectors) {
+                // SAFETY: eight words are written to an array of eight; the processor has AVX2.
+                unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector.0) }
             }
         }
         words
     }
+
+    #[inline(always)]
+    fn load_tile(self, words: &Words) -> Self::Tile {
+        words.map(|row| [self.load_words(&row), self.load_words(&row[8..])])
+    }
 }
 
 #[inline(always)]
-fn round(_: Avx2, x: [__m256i; 4], key: [u32; 2]) -> [__m256i; 4] {
+fn round(_: Avx2, x: [__m256i; 4], key: &[u32; 2]) -> [__m256i; 4] {
     intrinsic!({
         let a = _mm256_mul_epu32(x[0], _mm256_set1_epi64x(MULTIPLIERS[0].into()));
         let b = _mm256_mul_epu32(x[2], _mm256_set1_epi64x(MULTIPLIERS[1].into()));
         let mix = |product, word, key: u32| {
-            let keyed = _mm256_xor_si256(word, _mm256_set1_epi64x(key.into()));
+            let keyed = _mm256_xor_si256(word, _mm256_set1_epi32(key as i32));
             _mm256_xor_si256(_mm256_srli_epi64::<32>(product), keyed)
         };
         [mix(b, x[1], key[0]), b, mix(a, x[3], key[1]), a]

@@ -11,8 +11,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
 use super::{Floats, Kernel, Simd};
-use crate::stream::philox::{MULTIPLIERS, ROUNDS, WEYL};
-use crate::stream::{LANES, Words};
+use crate::stream::philox::MULTIPLIERS;
+use crate::stream::{Keys, LANES, Words};
 
 /// The proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +131,7 @@ impl Simd for Avx512 {
     type U = U;
     type M = __mmask16;
     type D = D;
+    type Tile = [U; 4];
 
     #[inline(always)]
     fn sqrt(self, x: F) -> F {
@@ -267,47 +268,67 @@ impl Simd for Avx512 {
     /// Two groups of eight counters in 64-bit lanes, so that no product has to be taken apart: the upper halves of the
     /// lanes hold whatever a multiplication ignores.
     #[inline(always)]
-    fn philox(self, key: [u32; 2], counter: [u32; 4]) -> Words {
-        let x = intrinsic!({
+    fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile {
+        let [mut x, mut y] = intrinsic!({
             let base = _mm512_set1_epi64(counter[0].into());
             let low = [
                 _mm512_add_epi64(base, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)),
                 _mm512_add_epi64(base, _mm512_setr_epi64(8, 9, 10, 11, 12, 13, 14, 15)),
             ];
-            let same = |w: u32| _mm512_set1_epi64(w.into());
+            let same = |w: u32| _mm512_set1_epi32(w as i32);
             let rest = [same(counter[1]), same(counter[2]), same(counter[3])];
             low.map(|low| [low, rest[0], rest[1], rest[2]])
         });
-        let [mut x, mut y] = x;
-        let mut key = key;
-        for _ in 0..ROUNDS {
+        for key in keys {
             x = round(self, x, key);
             y = round(self, y, key);
-            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
         }
+        [
+            lower_halves(self, x[0], y[0]),
+            lower_halves(self, x[1], y[1]),
+            lower_halves(self, x[2], y[2]),
+            lower_halves(self, x[3], y[3]),
+        ]
+    }
+
+    #[inline(always)]
+    fn words(self, tile: &Self::Tile, j: usize, _: usize) -> U {
+        tile[j]
+    }
+
+    #[inline(always)]
+    fn store_tile(self, tile: &Self::Tile) -> Words {
         let mut words = [[0; LANES]; 4];
-        for j in 0..4 {
-            let packed = intrinsic!({
-                let lower =
-                    _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-                _mm512_permutex2var_epi32(x[j], lower, y[j])
-            });
-            let to = &mut words[j];
+        for (to, vector) in words.iter_mut().zip(tile) {
             // SAFETY: sixteen words are written to an array of sixteen; the processor has AVX-512.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), packed) }
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector.0) }
         }
         words
     }
+
+    #[inline(always)]
+    fn load_tile(self, words: &Words) -> Self::Tile {
+        words.map(|row| self.load_words(&row))
+    }
+}
+
+/// The lower halves of the 64-bit lanes of both.
+#[inline(always)]
+fn lower_halves(_: Avx512, x: __m512i, y: __m512i) -> U {
+    U(intrinsic!({
+        let lower = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        _mm512_permutex2var_epi32(x, lower, y)
+    }))
 }
 
 #[inline(always)]
-fn round(_: Avx512, x: [__m512i; 4], key: [u32; 2]) -> [__m512i; 4] {
+fn round(_: Avx512, x: [__m512i; 4], key: &[u32; 2]) -> [__m512i; 4] {
     intrinsic!({
         let a = _mm512_mul_epu32(x[0], _mm512_set1_epi64(MULTIPLIERS[0].into()));
         let b = _mm512_mul_epu32(x[2], _mm512_set1_epi64(MULTIPLIERS[1].into()));
         let mix = |product, word, key: u32| {
             let high = _mm512_srli_epi64::<32>(product);
-            _mm512_ternarylogic_epi64::<0x96>(high, word, _mm512_set1_epi64(key.into()))
+            _mm512_ternarylogic_epi32::<0x96>(high, word, _mm512_set1_epi32(key as i32))
         };
         [mix(b, x[1], key[0]), b, mix(a, x[3], key[1]), a]
     })

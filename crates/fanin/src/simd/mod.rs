@@ -25,7 +25,7 @@ pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
 use crate::isa::Isa;
-use crate::stream::Words;
+use crate::stream::{Keys, Words};
 
 /// Lanes of one floating-point type.
 pub trait Floats<S, T>:
@@ -60,6 +60,8 @@ pub trait Simd: Copy + Send + Sync {
     type M: Copy;
     /// Lanes of `f64`.
     type D: Floats<Self, f64>;
+    /// The words of one tile.
+    type Tile: Copy;
 
     /// The same value in every lane.
     fn float(self, x: f32) -> Self::F {
@@ -81,6 +83,7 @@ pub trait Simd: Copy + Send + Sync {
     /// The same word in every lane.
     fn word(self, x: u32) -> Self::U;
     /// The first lanes of a slice that has as many.
+    #[cfg_attr(not(test), allow(dead_code, reason = "tiles are made in registers"))]
     fn load_words(self, from: &[u32]) -> Self::U;
     fn shift_left(self, x: Self::U, by: u32) -> Self::U;
     fn shift_right(self, x: Self::U, by: u32) -> Self::U;
@@ -105,7 +108,13 @@ pub trait Simd: Copy + Send + Sync {
     fn store_f16(self, x: Self::F, to: &mut [half::f16]);
 
     /// Philox4x32-10 of 16 counters that differ in the lowest word alone, which starts at a multiple of 16.
-    fn philox(self, key: [u32; 2], counter: [u32; 4]) -> Words;
+    fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile;
+    /// Words `lane ..` of row j of a tile, of which `lane` is a multiple of the number of lanes.
+    fn words(self, tile: &Self::Tile, j: usize, lane: usize) -> Self::U;
+    /// A tile in memory.
+    fn store_tile(self, tile: &Self::Tile) -> Words;
+    /// A tile with these words.
+    fn load_tile(self, words: &Words) -> Self::Tile;
 }
 
 /// Work that is written over [`Simd`].

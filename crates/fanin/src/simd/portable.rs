@@ -3,7 +3,7 @@
 use std::num::Wrapping;
 
 use super::{Floats, Simd};
-use crate::stream::{LANES, Words, philox_lanes};
+use crate::stream::{Keys, LANES, Words, philox_lanes};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Portable;
@@ -53,6 +53,7 @@ impl Simd for Portable {
     type U = Wrapping<u32>;
     type M = bool;
     type D = f64;
+    type Tile = Words;
 
     #[inline(always)]
     fn sqrt(self, x: f32) -> f32 {
@@ -161,12 +162,27 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn philox(self, key: [u32; 2], counter: [u32; 4]) -> Words {
+    fn philox(self, keys: &Keys, counter: [u32; 4]) -> Words {
         let [low, high, upper @ ..] = counter;
         let mut lanes = [low; LANES];
         for (lane, word) in lanes.iter_mut().enumerate() {
             *word += lane as u32;
         }
-        philox_lanes(key, lanes, [high; LANES], upper)
+        philox_lanes(keys, lanes, [high; LANES], upper)
+    }
+
+    #[inline(always)]
+    fn words(self, tile: &Words, j: usize, lane: usize) -> Self::U {
+        Wrapping(tile[j][lane])
+    }
+
+    #[inline(always)]
+    fn store_tile(self, tile: &Words) -> Words {
+        *tile
+    }
+
+    #[inline(always)]
+    fn load_tile(self, words: &Words) -> Words {
+        *words
     }
 }

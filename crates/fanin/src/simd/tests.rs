@@ -25,7 +25,7 @@ impl<R: Rule, T: Single> Kernel for Tile<'_, R, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.rule.single(s, self.words, self.out);
+        self.rule.single(s, &s.load_tile(self.words), self.out);
     }
 }
 
@@ -36,7 +36,7 @@ impl Kernel for Words16<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Words {
-        self.0.tile(s, self.1)
+        s.store_tile(&self.0.tile(s, &self.0.keys(), self.1))
     }
 }
 
@@ -63,7 +63,9 @@ fn tiles() -> Vec<Words> {
         .flat_map(|k| (-3..=3).map(move |d| (1u32 << k).wrapping_add_signed(d)))
         .collect();
     let stream = Stream::new(Seed::new(5), "tiles");
-    let mut tiles: Vec<Words> = (0..2000).map(|t| stream.tile(super::Portable, t)).collect();
+    let mut tiles: Vec<Words> = (0..2000)
+        .map(|t| stream.tile(super::Portable, &stream.keys(), t))
+        .collect();
     for (i, edge) in edges.iter().enumerate() {
         for (j, other) in edges.iter().skip(i % 3).step_by(3).enumerate() {
             let tile = &mut tiles[(i * edges.len() + j) % 2000];

@@ -56,8 +56,8 @@ pub(crate) mod philox;
 
 use std::hash::Hasher;
 
-use philox::philox;
-pub(crate) use philox::philox_lanes;
+pub(crate) use philox::{Keys, philox_lanes};
+use philox::{philox, schedule};
 use siphasher::sip::SipHasher24;
 
 use crate::Seed;
@@ -128,12 +128,18 @@ impl Stream {
         self.block(i / TILE as u64 * LANES as u64 + lane)[j]
     }
 
+    /// The keys of the generator's rounds, to be made once for many tiles.
+    #[inline(always)]
+    pub(crate) fn keys(&self) -> Keys {
+        schedule(self.key)
+    }
+
     /// The words of elements 64 t … 64 t + 63.
     #[inline(always)]
-    pub(crate) fn tile<S: Simd>(&self, s: S, t: u64) -> Words {
+    pub(crate) fn tile<S: Simd>(&self, s: S, keys: &Keys, t: u64) -> S::Tile {
         // 16 t is a multiple of 16, so adding the lane does not carry into the upper word.
         let [low, high] = words_of(t * LANES as u64);
-        s.philox(self.key, [low, high, self.upper[0], self.upper[1]])
+        s.philox(keys, [low, high, self.upper[0], self.upper[1]])
     }
 
     /// Identifies the stream, for a cache.
@@ -162,7 +168,7 @@ mod tests {
     fn a_tile_is_its_words() {
         let stream = Stream::new(Seed::new(7), "a");
         for t in [0, 1, 1 << 27, (1 << 28) - 1, 1 << 28, 1 << 40] {
-            let words = stream.tile(Portable, t);
+            let words = stream.tile(Portable, &stream.keys(), t);
             for r in 0..TILE {
                 assert_eq!(
                     words[r / LANES][r % LANES],

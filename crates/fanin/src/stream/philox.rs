@@ -4,24 +4,38 @@
 //! SC '11. Ten rounds of two 32 × 32 → 64 bit multiplications turn (key, counter) into four words.
 
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
-pub(crate) const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-pub(crate) const ROUNDS: usize = 10;
+const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
+const ROUNDS: usize = 10;
+
+/// The keys of the rounds.
+pub(crate) type Keys = [[u32; 2]; ROUNDS];
+
+/// A Weyl sequence from the key on.
+#[inline(always)]
+pub(crate) fn schedule(key: [u32; 2]) -> Keys {
+    let mut keys = [key; ROUNDS];
+    for i in 1..ROUNDS {
+        keys[i] = [0, 1].map(|k| keys[i - 1][k].wrapping_add(WEYL[k]));
+    }
+    keys
+}
 
 /// The four words of one counter.
 pub(crate) fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
-    philox_lanes(key, [counter[0]], [counter[1]], [counter[2], counter[3]]).map(|[word]| word)
+    let upper = [counter[2], counter[3]];
+    philox_lanes(&schedule(key), [counter[0]], [counter[1]], upper).map(|[word]| word)
 }
 
 /// As [`philox`] for `N` counters that share their upper half, one per lane: result `[j][lane]` is word j.
 #[inline(always)]
 pub(crate) fn philox_lanes<const N: usize>(
-    mut key: [u32; 2],
+    keys: &Keys,
     low: [u32; N],
     high: [u32; N],
     upper: [u32; 2],
 ) -> [[u32; N]; 4] {
     let mut x = [low, high, [upper[0]; N], [upper[1]; N]];
-    for _ in 0..ROUNDS {
+    for key in keys {
         for lane in 0..N {
             let a = u64::from(MULTIPLIERS[0]) * u64::from(x[0][lane]);
             let b = u64::from(MULTIPLIERS[1]) * u64::from(x[2][lane]);
@@ -30,8 +44,6 @@ pub(crate) fn philox_lanes<const N: usize>(
             x[2][lane] = (a >> 32) as u32 ^ x[3][lane] ^ key[1];
             x[3][lane] = a as u32;
         }
-        key[0] = key[0].wrapping_add(WEYL[0]);
-        key[1] = key[1].wrapping_add(WEYL[1]);
     }
     x
 }
@@ -65,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn lanes_do_not_matter(key: [u32; 2], low: [u32; 16], high: [u32; 16], upper: [u32; 2]) {
-            let all = philox_lanes(key, low, high, upper);
+            let all = philox_lanes(&schedule(key), low, high, upper);
             for lane in 0..16 {
                 let one = philox(key, [low[lane], high[lane], upper[0], upper[1]]);
                 prop_assert_eq!(all.map(|word| word[lane]), one);
