@@ -1,4 +1,5 @@
 //! `fanin compare` from outside.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use assert_cmd::Command;
 

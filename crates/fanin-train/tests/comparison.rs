@@ -1,4 +1,5 @@
 //! Comparisons: what they find, that they repeat, that they end when asked to.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

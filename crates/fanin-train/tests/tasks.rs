@@ -1,4 +1,5 @@
 //! Every task on networks of its kind; what the tasks ask is neither trivial nor impossible.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::atomic::AtomicBool;
 
