@@ -82,7 +82,7 @@ pub struct Step {
 ///
 /// # Errors
 ///
-/// As [`crate::run`]; what `work` returns.
+/// As [`crate::run()`]; what `work` returns.
 pub fn train<T: Send>(
     network: &Network,
     weights: &Weights,
