@@ -10,6 +10,7 @@ Examples:
   fanin check \"mlp(784, 256x20, 10, tanh)\"     would this start train? nothing is written
   fanin check model.onnx --data batch.npz      check the weights in the file, on your own data
   fanin plan model.onnx --recipe torch         what would PyTorch's defaults give each parameter?
+  fanin compare model.onnx --recipes torch,auto   which start trains better?
   fanin explain kaiming_normal                 formula, source, when to use
 
 Exit status: 0 fine, 1 the check found an error-level fault, 2 the arguments or the input are bad.";
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Fill(FillArgs),
     /// Run the network once forward and backward and say whether training will start
     Check(CheckArgs),
+    /// Train the network for a short while from several starts and show what each is worth
+    Compare(CompareArgs),
     /// Explain an initializer, an activation's gain, a finding's code, a recipe, an architecture
     Explain(ExplainArgs),
     /// Write a copy of a model without its weights: architecture only, small enough for git
@@ -194,6 +197,71 @@ pub(crate) struct CheckArgs {
     /// List every layer instead of a selection
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The starts to compare, separated by commas: auto, torch, keras, gpt2, zeros, random, xavier, ...
+    #[arg(
+        long,
+        value_name = "A,B,C",
+        value_delimiter = ',',
+        default_value = "zeros,random,xavier,he,lecun,orthogonal,auto"
+    )]
+    pub recipes: Vec<String>,
+    /// The task: digits, spirals, blobs, teacher, recall, copy, adding, characters [default: one of
+    /// the network's kind]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+    /// Your own data instead: a .npz with `x`, samples along its first axis, and `y`, integers for
+    /// classes or floats for values
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "task")]
+    pub data: Option<PathBuf>,
+    /// What changes the weights
+    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
+    pub optimizer: OptimizerName,
+    /// The learning rate; without it each start gets its own by a short sweep
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<f64>,
+    /// Steps of each training; fewer where the budget asks for it
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = size)]
+    pub steps: usize,
+    /// Trainings of each start, with seeds that follow --seed
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = size)]
+    pub seeds: usize,
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Time that all of it may take, such as 60s or 5m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub budget: std::time::Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OptimizerName {
+    /// Gradient descent with momentum 0.9
+    Sgd,
+    /// Adam
+    Adam,
+    /// Adam with decoupled weight decay 0.01
+    Adamw,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let (number, unit) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    number
+        .parse::<f64>()
+        .ok()
+        .map(|n| n * unit)
+        // A year is more than anybody waits, and within what a clock can add.
+        .filter(|seconds| *seconds > 0.0 && *seconds < 3e7)
+        .map(std::time::Duration::from_secs_f64)
+        .ok_or_else(|| "a time is a positive number with s or m, such as 60s or 5m".to_owned())
 }
 
 #[derive(Debug, Args)]

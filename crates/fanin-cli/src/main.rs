@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(args, &mut printer),
         Command::Fill(args) => commands::fill::run(args, &mut printer),
         Command::Check(args) => commands::check::run(args, &mut printer),
+        Command::Compare(args) => commands::compare::run(args, &mut printer),
         Command::Explain(args) => commands::explain::run(args, &mut printer),
         Command::Strip(args) => commands::strip::run(args, &mut printer),
         Command::Completions(args) => commands::completions::run(args, &mut printer),

@@ -1,4 +1,5 @@
 //! Training steps against PyTorch, against differences of the loss, and at the edges.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 

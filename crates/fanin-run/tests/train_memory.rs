@@ -1,4 +1,5 @@
 //! A long training keeps no more memory than a short one. Alone in its process, which it measures.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 

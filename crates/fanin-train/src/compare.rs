@@ -93,17 +93,17 @@ pub struct Run {
 impl Run {
     /// Mean loss of the last tenth of the steps (five at least); infinite where it diverged.
     pub fn final_loss(&self) -> f64 {
-        if self.diverged_at.is_some() || self.losses.is_empty() {
+        self.loss_after(self.losses.len())
+    }
+
+    /// The same, had the training had only so many steps.
+    fn loss_after(&self, steps: usize) -> f64 {
+        let losses = &self.losses[..steps.min(self.losses.len())];
+        if self.diverged_at.is_some() || losses.is_empty() {
             return f64::INFINITY;
         }
-        let last = (self.losses.len() / 10).max(5).min(self.losses.len());
-        let sum: f64 = self
-            .losses
-            .iter()
-            .rev()
-            .take(last)
-            .map(|&l| f64::from(l))
-            .sum();
+        let last = (losses.len() / 10).max(5).min(losses.len());
+        let sum: f64 = losses.iter().rev().take(last).map(|&l| f64::from(l)).sum();
         sum / last as f64
     }
 }
@@ -205,6 +205,8 @@ pub fn compare(
         tell: progress,
     };
     let tried = bench.tournament(starts, &rates, steps, &count)?;
+    let spent = tried.iter().flatten().map(|t| t.steps).sum();
+    let steps = bench.left(steps, spent, starts.len(), begun);
     let chosen: Vec<Option<f64>> = tried
         .iter()
         .map(|tried| match rates[..] {
@@ -303,26 +305,40 @@ fn start_result(
     }
 }
 
-/// Judges the starts that have runs, by the run of median final loss.
+/// Judges the starts that have runs, each by its run of median loss: those that came to their end,
+/// where there are any. Trainings that were cut short are compared over the steps they all had.
 fn verdicts(chance: f64, results: &mut [StartResult]) {
-    let courses: Vec<(usize, Course)> = results
+    let pools: Vec<(usize, Vec<&Run>)> = results
         .iter()
         .enumerate()
         .filter_map(|(k, result)| {
-            let mut runs: Vec<&Run> = result.runs.iter().collect();
-            runs.sort_by(|a, b| a.final_loss().total_cmp(&b.final_loss()));
-            let median = runs.get(runs.len() / 2)?;
-            let span = (median.losses.len() as f64 / 40.0).max(5.0);
-            Some((
-                k,
-                Course {
-                    last: median.final_loss(),
-                    curve: smooth(&median.losses, span),
-                },
-            ))
+            let some = |done: bool| -> Vec<&Run> {
+                let runs = result.runs.iter();
+                runs.filter(|r| r.complete == done && !r.losses.is_empty())
+                    .collect()
+            };
+            let pool = [some(true), some(false)]
+                .into_iter()
+                .find(|p| !p.is_empty())?;
+            Some((k, pool))
         })
         .collect();
-    let (places, courses): (Vec<usize>, Vec<Course>) = courses.into_iter().unzip();
+    let lasting = pools.iter().flat_map(|(_, pool)| pool);
+    let lasting = lasting.filter(|run| run.diverged_at.is_none());
+    let steps = lasting.map(|run| run.losses.len()).min().unwrap_or(0);
+    let (places, courses): (Vec<usize>, Vec<Course>) = pools
+        .into_iter()
+        .filter_map(|(k, mut pool)| {
+            pool.sort_by(|a, b| a.loss_after(steps).total_cmp(&b.loss_after(steps)));
+            let median = pool.get(pool.len() / 2)?;
+            let losses = &median.losses[..steps.min(median.losses.len())];
+            let course = Course {
+                last: median.loss_after(steps),
+                curve: smooth(losses, (steps as f64 / 40.0).max(5.0)),
+            };
+            Some((k, course))
+        })
+        .unzip();
     for (k, verdict) in places.into_iter().zip(judge(chance, &courses)) {
         results[k].verdict = Some(verdict);
     }
@@ -409,6 +425,19 @@ impl Bench<'_> {
             }
         }
         Ok(low)
+    }
+
+    /// Steps that there is still room for, now that so many have been `spent` since the beginning:
+    /// a busy machine is slower than a few steps told.
+    fn left(&self, steps: usize, spent: usize, starts: usize, begun: Instant) -> usize {
+        let (Some(deadline), true) = (self.deadline, spent > 0) else {
+            return steps;
+        };
+        let now = Instant::now();
+        let one = (now - begun).as_secs_f64() / spent as f64;
+        let room = 0.9 * deadline.saturating_duration_since(now).as_secs_f64();
+        let each = room / one / (starts * self.settings.seeds).max(1) as f64;
+        steps.min((each as usize).max(1))
     }
 
     /// The rates tried for each start, round by round.

@@ -133,6 +133,53 @@ impl Dataset {
         })
     }
 
+    /// A dataset of two arrays, the first axis of each counting the samples: integer targets are
+    /// classes, floats are values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::new`]; inputs whose samples have another shape than the network's.
+    pub fn from_tensors(
+        name: impl Into<String>,
+        form: &Form,
+        inputs: &HostTensor,
+        targets: &HostTensor,
+    ) -> Result<Self, TrainError> {
+        let name = name.into();
+        let (sample, wanted) = (inputs.shape.get(1..), form.input_shape.get(1..));
+        if sample != wanted || sample.is_none() || targets.shape.is_empty() {
+            return Err(TrainError::Request(format!(
+                "{name}: the inputs have shape {:?} and the targets {:?}, but the network takes samples of shape {:?}, the first axis counting them",
+                inputs.shape,
+                targets.shape,
+                wanted.unwrap_or_default()
+            )));
+        }
+        if inputs.shape[0] != targets.shape[0] {
+            return Err(TrainError::Request(format!(
+                "{name}: there are {} inputs but {} targets",
+                inputs.shape[0], targets.shape[0]
+            )));
+        }
+        let ids = |tensor: &HostTensor| tensor.to_i64().map(Samples::Integers);
+        let floats = |tensor: &HostTensor| Samples::Floats(tensor.to_f32());
+        let taken = match form.input {
+            crate::Input::Tokens { vocabulary, .. } => {
+                let ids = inputs.to_i64().unwrap_or_default();
+                if ids.is_empty() || ids.iter().any(|&t| t < 0 || t >= vocabulary as i64) {
+                    return Err(TrainError::Request(format!(
+                        "{name}: the inputs must be integers from 0 to {}, the network's vocabulary",
+                        vocabulary - 1
+                    )));
+                }
+                Samples::Integers(ids)
+            }
+            _ => floats(inputs),
+        };
+        let targets_taken = ids(targets).unwrap_or_else(|| floats(targets));
+        Self::new(name, form, taken, targets_taken, &targets.shape[1..])
+    }
+
     /// Samples, those held out among them.
     pub fn count(&self) -> usize {
         self.count

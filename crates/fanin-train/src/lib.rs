@@ -1,7 +1,7 @@
 //! What a start is worth: the same network trained for a short while from several starts.
 //!
 //! [`Form::of`] says what a network takes and gives; a [`Task`] that suits it makes a [`Dataset`], from
-//! a seed and without files; [`compare`] trains from each [`Start`] at a learning rate of its own
+//! a seed and without files; [`compare()`] trains from each [`Start`] at a learning rate of its own
 //! choosing and tells the outcome.
 //!
 //! This is a crate beside `fanin-run` and not a part of it: a step of training needs the tape and

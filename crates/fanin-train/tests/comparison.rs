@@ -1,4 +1,5 @@
 //! Comparisons: what they find, that they repeat, that they end when asked to.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -140,6 +141,35 @@ fn the_budget_and_the_stop_flag_end_it_with_what_there_is() {
     assert_eq!(found.starts[0].runs.len(), 3);
     assert!(!found.complete);
     assert!(found.starts[0].verdict.is_some());
+}
+
+#[test]
+fn trainings_cut_short_are_compared_over_the_steps_they_all_had() {
+    let network = open("mlp(64, 16, 10, relu)");
+    let data = dataset(&network);
+    let calls = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    // The second start asks for the end when its weights are made: it gets no step.
+    let starts = [
+        Start::recipe(&network, Recipe::He),
+        Start::new("late", |seed| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+            Start::recipe(&network, Recipe::He).weights(seed)
+        }),
+    ];
+    let settings = Settings {
+        rate: Rate::Fixed(0.05),
+        steps: 60,
+        seeds: 1,
+        workers: Some(1),
+        ..Settings::default()
+    };
+    let found = compare(&network, &starts, &data, &settings, &|_, _| (), &stop).unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert!(!found.complete && !found.starts[1].runs[0].complete);
+    assert_eq!(found.starts[0].verdict.unwrap().outcome, Outcome::Trains);
+    assert_eq!(found.starts[1].verdict, None);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Every task on networks of its kind; what the tasks ask is neither trivial nor impossible.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::atomic::AtomicBool;
 
 use fanin::Seed;
-use fanin_network::{Dims, HostData, Network};
+use fanin_network::{Dims, HostData, HostTensor, Network};
 use fanin_plan::Recipe;
 use fanin_run::train::{Objective, Optimizer};
 use fanin_train::{
@@ -128,6 +129,46 @@ fn every_task_can_be_learned_by_a_network_of_its_kind() {
         assert!(last < share * dataset.chance, "{model} {task}: {last}");
         assert_eq!(result.verdict.unwrap().outcome, Outcome::Trains);
     }
+}
+
+#[test]
+fn the_users_arrays_become_a_dataset() {
+    let network = open("mlp(3, 4, 2)", 4);
+    let form = Form::of(&network).unwrap();
+    let x = HostTensor::f32(vec![16, 3], (0..48).map(|k| k as f32).collect()).unwrap();
+    let y = HostTensor::i64(vec![16], (0..16).map(|k| k % 2).collect()).unwrap();
+    let data = Dataset::from_tensors("mine.npz", &form, &x, &y).unwrap();
+    assert_eq!((data.count(), data.training()), (16, 14));
+    assert!((data.chance - 2f64.ln()).abs() < 1e-12);
+    // Each sample once in every round, whatever the seed.
+    let mut batches = data.batches(7, Seed::new(3));
+    let mut seen: Vec<f32> = Vec::new();
+    for _ in 0..2 {
+        let batch = batches.batch().unwrap();
+        seen.extend(
+            batch
+                .inputs
+                .get("input")
+                .unwrap()
+                .to_f32()
+                .iter()
+                .step_by(3),
+        );
+    }
+    seen.sort_by(f32::total_cmp);
+    assert_eq!(seen, (0..14).map(|k| 3.0 * k as f32).collect::<Vec<_>>());
+    let short = HostTensor::i64(vec![15], vec![0; 15]).unwrap();
+    let error = Dataset::from_tensors("mine.npz", &form, &x, &short).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mine.npz: there are 16 inputs but 15 targets"
+    );
+    let wide = HostTensor::f32(vec![12, 4], vec![0.0; 48]).unwrap();
+    let error = Dataset::from_tensors("mine.npz", &form, &wide, &y).unwrap_err();
+    assert!(
+        error.to_string().contains("samples of shape [3]"),
+        "{error}"
+    );
 }
 
 #[test]

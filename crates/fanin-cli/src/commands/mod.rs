@@ -1,6 +1,7 @@
 //! One file per subcommand, and what several of them share.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod explain;
 pub(crate) mod fill;

@@ -6,7 +6,7 @@ use crate::data::Data;
 
 /// Inputs by name, and what the first floating output should be.
 ///
-/// Inputs that are left out are made as [`crate::run`] makes them: ones for masks, 0, 1, 2, … for
+/// Inputs that are left out are made as [`crate::run()`] makes them: ones for masks, 0, 1, 2, … for
 /// positions, otherwise random numbers that are the same in every step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {

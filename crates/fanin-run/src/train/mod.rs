@@ -82,7 +82,7 @@ pub struct Step {
 ///
 /// # Errors
 ///
-/// As [`crate::run`]; what `work` returns.
+/// As [`crate::run()`]; what `work` returns.
 pub fn train<T: Send>(
     network: &Network,
     weights: &Weights,
@@ -107,6 +107,15 @@ pub fn train<T: Send>(
                 .install(inner),
         }
     })
+}
+
+/// What one run forward and backward came to.
+struct Passed {
+    score: Score,
+    /// By parameter; `None` for those that the loss does not depend on.
+    gradients: Vec<Option<Array>>,
+    /// What the units did, where that was asked for.
+    units: Option<Vec<UnitLook>>,
 }
 
 /// A network whose weights change from step to step; see [`train`].
@@ -171,7 +180,11 @@ impl<'a> Trainer<'a> {
     /// Inputs or targets that do not fit, a node whose inputs contradict its operator. Numbers that
     /// are no longer finite are no error but [`Step::diverged`].
     pub fn step(&mut self, batch: &Batch, rate: f64, look: bool) -> Result<Step, RunError> {
-        let (score, gradients, units) = self.backward(batch, look)?;
+        let Passed {
+            score,
+            gradients,
+            units,
+        } = self.backward(batch, look)?;
         let look = units.map(|units| self.look(&gradients, units));
         let finite = self
             .optimizer
@@ -206,10 +219,22 @@ impl<'a> Trainer<'a> {
         &mut self,
         batch: &Batch,
     ) -> Result<(f64, BTreeMap<String, HostTensor>), RunError> {
-        let (score, gradients, _) = self.backward(batch, false)?;
+        let Passed {
+            score, gradients, ..
+        } = self.backward(batch, false)?;
         let named = self.network.parameters.iter().zip(&gradients);
         let named = named.filter_map(|(p, g)| Some((p.name.clone(), to_host(g.as_ref()?))));
         Ok((score.loss, named.collect()))
+    }
+
+    /// Forward and backward alone: the loss on a batch, its gradients dropped. What a step costs
+    /// beyond this is the optimizer's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::step`].
+    pub fn forward_and_backward(&mut self, batch: &Batch) -> Result<f64, RunError> {
+        Ok(self.backward(batch, false)?.score.loss)
     }
 
     /// The weights as they are now, in f32.
@@ -229,12 +254,7 @@ impl<'a> Trainer<'a> {
         input::all(self.network, feed)
     }
 
-    /// Forward and backward: the loss, the gradients by parameter, and what the units did.
-    fn backward(
-        &mut self,
-        batch: &Batch,
-        look: bool,
-    ) -> Result<(Score, Vec<Option<Array>>, Option<Vec<UnitLook>>), RunError> {
+    fn backward(&mut self, batch: &Batch, look: bool) -> Result<Passed, RunError> {
         let inputs = self.inputs(batch)?;
         let slots = pass::Slots::new(self.weights.len());
         let mut units = look.then(Vec::new);
@@ -247,7 +267,11 @@ impl<'a> Trainer<'a> {
         self.pass.backward(&result, cotangent);
         drop(result);
         tape::release();
-        Ok((score, slots.take(), units))
+        Ok(Passed {
+            score,
+            gradients: slots.take(),
+            units,
+        })
     }
 
     fn look(&self, gradients: &[Option<Array>], units: Vec<UnitLook>) -> Look {

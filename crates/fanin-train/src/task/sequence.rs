@@ -43,12 +43,11 @@ impl Alphabet {
             }
             Self::Patterns(patterns) => {
                 let width = patterns.first().map_or(0, Vec::len);
+                let none = vec![0.0; width];
                 let mut out = Vec::with_capacity(steps.len() * width);
                 for step in steps {
-                    for j in 0..width {
-                        let symbol = step.map_or(0.0, |s| patterns[s][j]);
-                        out.push((symbol + NOISE * draw.normal()) as f32);
-                    }
+                    let pattern = step.map_or(&none, |s| &patterns[s]);
+                    out.extend(pattern.iter().map(|v| (v + NOISE * draw.normal()) as f32));
                 }
                 Samples::Floats(out)
             }
