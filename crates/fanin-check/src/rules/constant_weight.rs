@@ -40,11 +40,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                     seen.name,
                     number(seen.range.0)
                 ),
-                evidence: Evidence {
-                    measured: 0.0,
-                    expected,
-                    band: [expected, expected],
-                },
+                evidence: Evidence::exact(0.0, expected),
                 fix,
                 further_fixes: Vec::new(),
             }

@@ -51,12 +51,8 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                 seen.name,
                 tensor.len()
             ),
-            evidence: Evidence {
-                measured: 1.0,
-                expected: 0.0,
-                band: [0.0, 0.0],
-            },
-            fix: None,
+            evidence: Evidence::exact(1.0, 0.0),
+            fix: scene.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });
     }
