@@ -106,8 +106,8 @@ pub(crate) fn fed_activation(parameter: &Parameter) -> Option<Activation> {
     }
 }
 
-/// Fans that a slip would give in place of the right ones, with words for the slip.
-pub(crate) fn slips(parameter: &Parameter, fans: Fans) -> Vec<(String, Fans)> {
+/// Fans that a slip would give in place of the right ones: the kind of slip, words for it, the fans.
+pub(crate) fn slips(parameter: &Parameter, fans: Fans) -> Vec<(&'static str, String, Fans)> {
     let layout = &parameter.layout;
     let size = |axis: Axis| -> f64 {
         let pairs = layout.axes.iter().zip(&parameter.shape);
@@ -123,43 +123,49 @@ pub(crate) fn slips(parameter: &Parameter, fans: Fans) -> Vec<(String, Fans)> {
     };
     let stride: f64 = layout.stride.iter().map(|&s| s as f64).product();
     let with = |fan_in: f64, fan_out: f64| Fans { fan_in, fan_out };
-    let mut all: Vec<(String, Fans)> = vec![(
+    let mut all = vec![(
+        "exchanged",
         format!(
             "fan_in and fan_out are exchanged ({} for {})",
             fans.fan_out, fans.fan_in
         ),
         with(fans.fan_out, fans.fan_in),
     )];
-    let mut slip = |applies: bool, words: String, fan_in: f64, fan_out: f64| {
+    let mut slip = |kind, applies: bool, words: String, fan_in: f64, fan_out: f64| {
         if applies {
-            all.push((words, with(fan_in, fan_out)));
+            all.push((kind, words, with(fan_in, fan_out)));
         }
     };
     slip(
+        "rows",
         layout.axes.contains(&Axis::Lookup),
         format!("the {rows} rows of the table count as fan_in, where an id picks one"),
         rows,
         fans.fan_out,
     );
     slip(
+        "groups",
         groups > 1.0,
         format!("its {groups} groups are ignored"),
         fans.fan_in * groups,
         fans.fan_out * groups,
     );
     slip(
+        "field ignored",
         field > 1.0,
         format!("the {field} positions of its kernel are ignored"),
         fans.fan_in / field,
         fans.fan_out / field,
     );
     slip(
+        "field alone",
         field > 1.0,
         format!("only the {field} positions of its kernel are counted"),
         field,
         field,
     );
     slip(
+        "stride",
         layout.transposed && stride > 1.0,
         format!("the stride ({stride} positions) is ignored"),
         fans.fan_in * stride,
@@ -167,6 +173,7 @@ pub(crate) fn slips(parameter: &Parameter, fans: Fans) -> Vec<(String, Fans)> {
     );
     let parts = layout.fused.len() as f64;
     slip(
+        "fused",
         parts > 1.0,
         format!("its {parts} fused matrices count as one"),
         fans.fan_in,

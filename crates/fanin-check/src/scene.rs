@@ -121,6 +121,23 @@ impl<'a> Scene<'a> {
         made
     }
 
+    /// Whether a parameter is added rather than multiplied, or scales what a norm puts out: equal
+    /// elements are as they should be there.
+    pub(crate) fn is_offset(&self, seen: &ParameterObservation) -> bool {
+        self.parameter(seen).is_some_and(|parameter| {
+            matches!(
+                parameter.purpose.role,
+                Role::Bias
+                    | Role::RecurrentBias
+                    | Role::NormScale
+                    | Role::NormShift
+                    | Role::AttentionBias
+                    | Role::BranchScale
+                    | Role::ActivationSlope
+            )
+        })
+    }
+
     /// The share of a weight's units that are zero for every sample after the activation it feeds;
     /// 0 where none is seen.
     pub(crate) fn dead_after(&self, seen: &ParameterObservation) -> f64 {

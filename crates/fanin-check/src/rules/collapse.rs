@@ -16,7 +16,8 @@ pub(super) const PAGE: Page = Page {
 layer. A chain of ReLU layers at critical scale brings samples together too, as 9π²/(2l²) after l \
 layers, and trains; in the ordered phase the difference falls as e^(−l/ξ), and six depth scales ξ are \
 the trainable depth. So a difference smaller by e⁶ than the ReLU chain of the same depth leaves is a \
-warning, by 10⁶ an error.",
+warning, by 10⁶ an error. Chains of ReLU without biases are not judged: their cosines do not depend \
+on the weights' scale, and samples of one direction still differ in length.",
     fix: "Give the weights the gain of their activation and start biases at zero, so that χ = 1; for sigmoid and softplus, whose outputs all have a common mean, use a normalization or another activation.",
     reference: "Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Cho & Saul 2009",
 };
@@ -59,8 +60,10 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         .collect();
     let (_, before) = *known.first()?;
     let (last, after) = *known.last()?;
-    // Samples that are one to begin with are no matter of the network.
-    if before < 1e-6 {
+    // Samples that are one to begin with are no matter of the network. And where lengths pass
+    // through (ReLU without biases), samples of one direction still differ in length, and no scale
+    // of the weights changes their directions.
+    if before < 1e-6 || keeps_lengths(scene, stretch) {
         return None;
     }
     let layers = stretch.iter().filter(|place| place.step == Step::Layer);
@@ -120,6 +123,32 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         further_fixes: fixes.collect(),
     };
     Some((excess, finding))
+}
+
+/// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
+fn keeps_lengths(scene: &Scene<'_>, stretch: &[Place<'_>]) -> bool {
+    stretch.iter().all(|place| {
+        let homogeneous = matches!(
+            place.seen.op.as_str(),
+            "Input"
+                | "Gemm"
+                | "MatMul"
+                | "Conv"
+                | "ConvTranspose"
+                | "Relu"
+                | "LeakyRelu"
+                | "PRelu"
+                | "Add"
+                | "Flatten"
+                | "Reshape"
+                | "Transpose"
+                | "Identity"
+                | "Dropout"
+        );
+        let shift = scene.made_by(place.seen).shift;
+        let shift = shift.and_then(|shift| scene.seen(shift));
+        homogeneous && shift.is_none_or(|shift| shift.rms == 0.0)
+    })
 }
 
 /// The change of ln(1 − cosine) by layer; they add up to the whole.

@@ -15,7 +15,7 @@ pub(super) const PAGE: Page = Page {
     title: "two weights with the same random numbers",
     what: "Two different parameters hold the same elements, bit by bit.",
     why: "Layers are meant to be independent draws. The same numbers in several layers make their errors add up instead of averaging out, and come from a generator that was seeded anew for each layer or from a copied block.",
-    judged: "Compares all weights of at least 16 elements that are not constant. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
+    judged: "Compares all weights of at least 16 elements that are not constant, biases and norms apart. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
     fix: "Draw each parameter from a stream of its own; fanin's streams are named by the parameter.",
     reference: "Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3",
 };
@@ -31,7 +31,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         let Some(tensor) = scene.weights.get(&seen.name) else {
             continue;
         };
-        if !varies || tensor.len() < ENOUGH {
+        if !varies || tensor.len() < ENOUGH || scene.is_offset(seen) {
             continue;
         }
         let Some((other, _)) = first

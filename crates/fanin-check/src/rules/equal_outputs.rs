@@ -32,7 +32,8 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     let varies = seen.range.0 < seen.range.1 && seen.non_finite == 0;
-    let units = seen.units.as_ref().filter(|_| varies)?;
+    let units = seen.units.as_ref();
+    let units = units.filter(|_| varies && !scene.is_offset(seen))?;
     let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
     let stuck = units.distinct_gradients.is_some_and(|gradients| {
         let gradients = gradients + dead.saturating_sub(1);

@@ -22,6 +22,9 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         let Some(gradients) = units.distinct_gradients else {
             continue;
         };
+        if scene.is_offset(seen) {
+            continue;
+        }
         // A gradient of zero everywhere says nothing about symmetry; see F302.
         if seen.gradient_rms.is_none_or(|rms| rms == 0.0) {
             continue;

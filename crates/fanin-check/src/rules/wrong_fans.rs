@@ -1,5 +1,7 @@
 //! F503: the scale that a slip in the fans would give.
 
+use std::collections::BTreeMap;
+
 use fanin::Fans;
 use fanin_network::{Parameter, Role};
 use fanin_run::ParameterObservation;
@@ -16,7 +18,8 @@ pub(super) const PAGE: Page = Page {
     what: "A weight has the variance that its scheme would give if its fans were read off the shape wrongly.",
     why: "fan_in must be the number of terms in one output's sum. Exchanged axes, forgotten groups or kernel positions, an embedding's vocabulary, fused matrices taken for one: each shifts the scale by a factor that depends on the shape, so that some layers are loud and others faint.",
     judged: "The sample variance disagrees with every known scheme at the right fans by more than its χ² interval, \
-agrees with the scheme its place asks for at fans that one slip would give, and is off by at least 2. \
+agrees with the scheme its place asks for at fans that one slip would give, and is off by 1.22 in rms \
+or more. \
 Up to 2.45 in rms, what known schemes differ by, it is a note; a warning beyond, an error beyond 30; \
 always a note where a norm takes the scale away.",
     fix: "Say what the axes mean: fanin reads it off the graph. In PyTorch transpose the weight before you fill it, or fill it by part.",
@@ -25,14 +28,35 @@ always a note where a norm takes the scale away.",
 
 /// Wider intervals would agree with some slip by chance.
 const TELLING: f64 = 0.12;
+/// ln of the factor in rms from which a slip is worth a word.
+const WORTH: f64 = 0.2;
 /// ln of the factor in rms by which known schemes differ, √6.
 const SCHEMES: f64 = 0.896;
 /// ln of the factor in rms that no scheme comes near (see F101).
 const MISTAKE: f64 = 3.4;
 
+/// Findings of the same slip, the gravest first: one is reported, the others are counted.
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let parameters = scene.trace.parameters.iter();
-    parameters.filter_map(|seen| judge(scene, seen)).collect()
+    let mut groups: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for seen in &scene.trace.parameters {
+        if let Some((slip, finding)) = judge(scene, seen) {
+            groups.entry(slip).or_default().push(finding);
+        }
+    }
+    let groups = groups.into_values();
+    groups.filter_map(merged).collect()
+}
+
+fn merged(mut findings: Vec<Finding>) -> Option<Finding> {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let others = findings.split_off(1.min(findings.len()));
+    let mut first = findings.pop()?;
+    if !others.is_empty() {
+        let more = format!("; and the like at {} more weights", others.len());
+        first.message.push_str(&more);
+    }
+    first.further_fixes = others.into_iter().filter_map(|other| other.fix).collect();
+    Some(first)
 }
 
 /// The schemes that a parameter's place asks for.
@@ -60,7 +84,8 @@ fn schemes(parameter: &Parameter) -> &'static [Family] {
     }
 }
 
-fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
+/// The kind of slip, and the finding.
+fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<(String, Finding)> {
     let parameter = scene.parameter(seen)?;
     let fans = parameter.layout.fans(&parameter.shape).ok()?;
     let size = Size::of(seen).filter(|size| size.reach <= TELLING)?;
@@ -71,21 +96,20 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     }
     let proposed = scene.proposed_std(parameter)?.powi(2);
     let off = 0.5 * (size.variance / proposed).ln();
-    if off.abs() < 0.5 * f64::ln(2.0) {
+    if off.abs() < WORTH {
         return None;
     }
     let schemes = schemes(parameter);
-    let (words, family, _) = slips(parameter, fans)
+    let (slip, words, family, _) = slips(parameter, fans)
         .into_iter()
-        .filter(|(_, slip)| !embedding || slip.fan_in != fans.fan_out)
-        .flat_map(|(words, slip)| {
-            schemes
-                .iter()
-                .map(move |family| (words.clone(), *family, slip))
+        .filter(|(_, _, slip)| !embedding || slip.fan_in != fans.fan_out)
+        .flat_map(|(kind, words, slip)| {
+            let families = schemes.iter();
+            families.map(move |family| (kind, words.clone(), *family, slip))
         })
-        .filter(|(_, family, slip)| size.agrees(variance(*family, *slip, parameter)))
+        .filter(|(_, _, family, slip)| size.agrees(variance(*family, *slip, parameter)))
         .min_by(|a, b| {
-            let distance = |(_, family, slip): &(String, Family, Fans)| {
+            let distance = |(_, _, family, slip): &(&str, String, Family, Fans)| {
                 (size.variance / variance(*family, *slip, parameter))
                     .ln()
                     .abs()
@@ -101,7 +125,7 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     };
     let reach = (0.5 * size.reach).exp();
     let expected = proposed.sqrt();
-    Some(Finding {
+    let finding = Finding {
         code: CODE,
         severity,
         node: scene.reader(seen),
@@ -117,7 +141,8 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
         evidence: Evidence::new(seen.rms, expected, [expected / reach, expected * reach]),
         fix: scene.proposal.fix(&seen.name),
         further_fixes: Vec::new(),
-    })
+    };
+    Some((slip.to_owned(), finding))
 }
 
 /// The variance of a scheme at other fans, with the gain of the activation for He's.

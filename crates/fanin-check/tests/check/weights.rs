@@ -236,3 +236,18 @@ fn the_prior_of_the_labels_is_held_against_the_bias() {
     };
     silent(&mended.check_with(&with(&[9700, 100, 100, 100])), "F602");
 }
+
+/// Keras draws the four gates of an LSTM as one matrix, whose fan_out is then four times too large;
+/// PyTorch's nn.MultiheadAttention does the same with q, k and v.
+#[test]
+fn fused_matrices_that_count_as_one_are_named() {
+    let checkup = Case::new("lstm(24, 64x2, 10, time=16)", Recipe::Keras).check();
+    let finding = find(&checkup, "F503").unwrap();
+    assert_eq!(finding.severity, Severity::Note);
+    assert!(finding.message.contains("4 fused matrices"), "{finding:?}");
+    assert!(finding.message.contains("1 more"), "{finding:?}");
+    // Its biases, ones and zeros in both layers, are neither copies nor equal units.
+    silent(&checkup, "F301");
+    silent(&checkup, "F502");
+    healthy(&checkup);
+}
