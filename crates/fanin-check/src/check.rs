@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fanin::DType;
 use fanin_network::{Network, Weights};
 use fanin_plan::Plan;
 use fanin_run::{Observation, Trace};
@@ -9,15 +10,25 @@ use fanin_theory::{Band, Expected, Measured, Moments, Prediction, predict};
 
 use crate::rules::RULES;
 use crate::scene::Scene;
-use crate::{BackwardRow, Checkup, Finding, ForwardRow, ParameterRow, ValueRow, Verdict};
+use crate::{
+    BackwardRow, Checkup, Finding, ForwardRow, Optimizer, ParameterRow, ValueRow, Verdict,
+};
 
-/// What a checkup says about itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a checkup says about itself, and what is known of the training to come.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The model as the user named it.
     pub model: String,
     /// The seed of weights and inputs.
     pub seed: u64,
+    /// Whether the run drew its inputs; of a user's data less is known beforehand.
+    pub drawn: bool,
+    /// The format training will compute in, if its range is to be judged (F704).
+    pub dtype: Option<DType>,
+    /// The optimizer, if its first step is to be judged (F705).
+    pub optimizer: Option<Optimizer>,
+    /// How many samples of the data have each class, if the output's prior is to be judged (F602).
+    pub class_counts: Option<Vec<u64>>,
 }
 
 /// Holds one run of a network against what theory expects of it.
@@ -30,8 +41,8 @@ pub fn check(
     trace: Trace,
     options: &Options,
 ) -> Checkup {
-    let prediction = predict(network, &measured(&trace));
-    let scene = Scene::new(network, plan, weights, &trace, &prediction);
+    let prediction = predict(network, &measured(&trace, options.drawn));
+    let scene = Scene::new(network, plan, weights, &trace, &prediction, options);
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.run)(&scene)).collect();
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.code));
     Checkup {
@@ -43,11 +54,13 @@ pub fn check(
         findings,
         prediction,
         trace,
+        repeats: None,
+        fixed: None,
     }
 }
 
 /// What a prediction may know of a run.
-fn measured(trace: &Trace) -> Measured {
+fn measured(trace: &Trace, drawn: bool) -> Measured {
     let observations = || trace.inputs.iter().chain(&trace.values);
     let forward = |observation: &Observation| Moments {
         mean: observation.forward.mean,
@@ -70,7 +83,7 @@ fn measured(trace: &Trace) -> Measured {
             .map(|p| (p.name.clone(), Moments::new(p.mean, p.rms)))
             .collect(),
         output: Some(trace.output.value.clone()),
-        drawn: false,
+        drawn,
     }
 }
 

@@ -5,6 +5,8 @@ use fanin_run::Trace;
 use fanin_theory::Prediction;
 use serde::{Serialize, Serializer};
 
+use crate::repeat::Repeats;
+
 /// All of it: what was predicted, what was measured, what follows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkup {
@@ -24,6 +26,34 @@ pub struct Checkup {
     pub values: Vec<ValueRow>,
     /// One row per parameter.
     pub parameters: Vec<ParameterRow>,
+    /// What other seeds say, if they were asked.
+    pub repeats: Option<Repeats>,
+    /// What was changed before this check, and what the check before said, if it was a second one.
+    pub fixed: Option<Fixed>,
+}
+
+/// Changes that were made to the weights before they were checked again.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fixed {
+    /// In what way.
+    pub how: String,
+    /// The changes, one per parameter.
+    pub changes: Vec<Change>,
+    /// The verdict before.
+    pub verdict_before: Verdict,
+    /// The findings before.
+    pub findings_before: Vec<Finding>,
+}
+
+/// One change that was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The parameter.
+    pub parameter: String,
+    /// What it was filled with anew.
+    pub initializer: Option<String>,
+    /// What it was multiplied by.
+    pub factor: Option<f64>,
 }
 
 impl Checkup {
@@ -115,6 +145,38 @@ pub struct Evidence {
     pub expected: f64,
     /// What luck alone would leave.
     pub band: [f64; 2],
+    /// How the change splits over the layers: the logs add up to that of the whole change, exactly.
+    /// Empty where nothing is split.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+}
+
+impl Evidence {
+    /// A measurement, its expectation and the band that luck alone would leave; no shares.
+    pub fn new(measured: f64, expected: f64, band: [f64; 2]) -> Self {
+        Self {
+            measured,
+            expected,
+            band,
+            shares: Vec::new(),
+        }
+    }
+
+    /// A measurement of what is known exactly.
+    pub fn exact(measured: f64, expected: f64) -> Self {
+        Self::new(measured, expected, [expected, expected])
+    }
+}
+
+/// What one layer contributes to a change of scale.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Share {
+    /// The node at which the layer begins.
+    pub node: String,
+    /// Its weight, if it has one.
+    pub parameter: Option<String>,
+    /// Natural log of the factor by which the layer changes the root mean square.
+    pub log_change: f64,
 }
 
 /// A change of one parameter's initializer.

@@ -4,7 +4,7 @@ use fanin::{Seed, Stream};
 use fanin_network::{HostTensor, Network, Weights};
 use fanin_plan::Plan;
 
-use crate::Checkup;
+use crate::{Checkup, Finding};
 
 /// The plan with every change that the findings propose, or `None` if they propose none that
 /// changes it.
@@ -36,16 +36,47 @@ pub fn fix(plan: &Plan, checkup: &Checkup) -> Option<Plan> {
 /// Fills the parameters that the findings want changed, in place, and names them.
 ///
 /// For weights that come from no plan; the rest of them stays as it is.
+///
+/// # Errors
+///
+/// If a proposed initializer does not suit its parameter.
 pub fn apply_fixes(
     network: &Network,
     checkup: &Checkup,
     seed: Seed,
     weights: &mut Weights,
 ) -> Result<Vec<String>, fanin::InitError> {
+    refill(network, &checkup.findings, seed, weights)
+}
+
+/// Fills only those parameters anew that no factor can mend: zeros, constants, equal units, copies,
+/// NaN, memory that nobody wrote. What is left is [`rescale`](crate::rescale)'s work.
+///
+/// # Errors
+///
+/// If a proposed initializer does not suit its parameter.
+pub fn redraw_broken(
+    network: &Network,
+    checkup: &Checkup,
+    seed: Seed,
+    weights: &mut Weights,
+) -> Result<Vec<String>, fanin::InitError> {
+    let broken = checkup.findings.iter().filter(|finding| {
+        let grave = finding.severity > crate::Severity::Note;
+        grave && matches!(finding.code.0, 301 | 302 | 303 | 501 | 502 | 505 | 701)
+    });
+    refill(network, broken, seed, weights)
+}
+
+fn refill<'a>(
+    network: &Network,
+    findings: impl IntoIterator<Item = &'a Finding>,
+    seed: Seed,
+    weights: &mut Weights,
+) -> Result<Vec<String>, fanin::InitError> {
     let mut changed: Vec<String> = Vec::new();
-    let fixes = checkup
-        .findings
-        .iter()
+    let fixes = findings
+        .into_iter()
         .flat_map(|f| f.fix.iter().chain(&f.further_fixes));
     for fix in fixes {
         let parameter = network.parameters.iter().find(|p| p.name == fix.parameter);

@@ -6,9 +6,14 @@
 
 mod check;
 mod checkup;
+mod family;
 mod fix;
+mod gaussian;
+mod optimizer;
 mod page;
 mod proposal;
+mod repeat;
+mod rescale;
 mod rules;
 mod scene;
 mod spine;
@@ -16,8 +21,11 @@ mod walk;
 
 pub use check::{Options, check};
 pub use checkup::{
-    BackwardRow, Checkup, Code, Evidence, Finding, Fix, ForwardRow, ParameterRow, Severity,
-    ValueRow, Verdict,
+    BackwardRow, Change, Checkup, Code, Evidence, Finding, Fix, Fixed, ForwardRow, ParameterRow,
+    Severity, Share, ValueRow, Verdict,
 };
-pub use fix::{apply_fixes, fix};
+pub use fix::{apply_fixes, fix, redraw_broken};
+pub use optimizer::Optimizer;
 pub use page::{Page, page, pages};
+pub use repeat::{Repeated, Repeats, SeedShare, repeat};
+pub use rescale::{Basis, Rescaled, rescale};

@@ -1,6 +1,6 @@
 //! Which initializer would mend a parameter.
 
-use fanin::Seed;
+use fanin::{Initializer, Seed};
 use fanin_network::Network;
 use fanin_plan::{Plan, Recipe, Request};
 
@@ -25,6 +25,12 @@ impl<'a> Proposal<'a> {
                 .ok()
                 .map(|outcome| outcome.plan),
         }
+    }
+
+    /// What `auto` would give a parameter.
+    pub(crate) fn initializer(&self, parameter: &str) -> Option<&Initializer> {
+        let entry = self.better.as_ref()?.entry(parameter)?;
+        Some(&entry.initializer)
     }
 
     /// The change for a parameter; `None` if it has what `auto` would give it already.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fanin_network::{Network, Parameter, Weights};
+use fanin_network::{Network, NodeId, Parameter, Role, ValueId, Weights};
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
 use fanin_theory::Prediction;
 
+use crate::Options;
 use crate::proposal::Proposal;
 use crate::spine::{Spine, spine};
 
@@ -18,7 +19,29 @@ pub(crate) struct Scene<'a> {
     pub(crate) prediction: &'a Prediction,
     pub(crate) proposal: Proposal<'a>,
     pub(crate) spine: Spine<'a>,
+    pub(crate) options: &'a Options,
     observations: BTreeMap<&'a str, &'a Observation>,
+    ids: BTreeMap<&'a str, ValueId>,
+}
+
+/// The parameters that set the distribution of a value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MadeBy<'a> {
+    /// The weight, or the norm's scale where that comes later.
+    pub(crate) scale: Option<&'a Parameter>,
+    /// The bias, or the norm's shift.
+    pub(crate) shift: Option<&'a Parameter>,
+}
+
+impl<'a> MadeBy<'a> {
+    fn take(&mut self, parameter: &'a Parameter) {
+        match parameter.purpose.role {
+            Role::Bias | Role::NormShift => self.shift = self.shift.or(Some(parameter)),
+            Role::NormScale => self.scale = self.scale.or(Some(parameter)),
+            _ if parameter.shape.len() >= 2 => self.scale = self.scale.or(Some(parameter)),
+            _ => {}
+        }
+    }
 }
 
 impl<'a> Scene<'a> {
@@ -28,12 +51,19 @@ impl<'a> Scene<'a> {
         weights: &'a Weights,
         trace: &'a Trace,
         prediction: &'a Prediction,
+        options: &'a Options,
     ) -> Self {
         let observations: BTreeMap<&str, &Observation> = trace
             .inputs
             .iter()
             .chain(&trace.values)
             .map(|observation| (observation.value.as_str(), observation))
+            .collect();
+        let ids = network
+            .values
+            .iter()
+            .enumerate()
+            .map(|(at, value)| (value.name.as_str(), ValueId::from(at)))
             .collect();
         Self {
             network,
@@ -42,8 +72,103 @@ impl<'a> Scene<'a> {
             prediction,
             proposal: Proposal::new(network, plan),
             spine: spine(network, trace, &observations),
+            options,
             observations,
+            ids,
         }
+    }
+
+    /// What was seen at the k-th input of the node that put a value out.
+    pub(crate) fn fed(&self, seen: &Observation, k: usize) -> Option<&'a Observation> {
+        let node = self.network.node(self.producer(seen)?);
+        let input = node.inputs.get(k).copied().flatten()?;
+        self.observation(&self.network.value(input).name)
+    }
+
+    /// The value that an observation is of.
+    pub(crate) fn id(&self, seen: &Observation) -> Option<ValueId> {
+        self.ids.get(seen.value.as_str()).copied()
+    }
+
+    /// The node that put a value out.
+    pub(crate) fn producer(&self, seen: &Observation) -> Option<NodeId> {
+        self.network.value(self.id(seen)?).producer
+    }
+
+    /// The parameters of a layer that set the distribution of a value: going back from the value
+    /// through elementwise steps, the biases and norm shifts that are added, and the first weight
+    /// or norm scale that is met.
+    pub(crate) fn made_by(&self, seen: &Observation) -> MadeBy<'a> {
+        let mut made = MadeBy::default();
+        let mut at = self.producer(seen);
+        // A few steps: activation, bias, norm, reshape.
+        for _ in 0..8 {
+            let Some(node) = at.map(|id| self.network.node(id)) else {
+                break;
+            };
+            let mut next = None;
+            for input in node.inputs.iter().flatten() {
+                match self.network.as_parameter(*input) {
+                    Some(parameter) => made.take(parameter),
+                    None => next = next.or(self.network.value(*input).producer),
+                }
+            }
+            if made.scale.is_some() {
+                break;
+            }
+            at = next;
+        }
+        made
+    }
+
+    /// Whether a parameter is added rather than multiplied, or scales what a norm puts out: equal
+    /// elements are as they should be there.
+    pub(crate) fn is_offset(&self, seen: &ParameterObservation) -> bool {
+        self.parameter(seen).is_some_and(|parameter| {
+            matches!(
+                parameter.purpose.role,
+                Role::Bias
+                    | Role::RecurrentBias
+                    | Role::NormScale
+                    | Role::NormShift
+                    | Role::AttentionBias
+                    | Role::BranchScale
+                    | Role::ActivationSlope
+            )
+        })
+    }
+
+    /// The share of a weight's units that are zero for every sample after the activation it feeds;
+    /// 0 where none is seen.
+    pub(crate) fn dead_after(&self, seen: &ParameterObservation) -> f64 {
+        let mut value = self.parameter(seen).map(|parameter| parameter.value);
+        // A few steps: the layer, bias, norm, activation.
+        for _ in 0..5 {
+            let consumers = value.map(|id| &self.network.value(id).consumers);
+            let Some(node) = consumers.and_then(|list| list.first()) else {
+                break;
+            };
+            value = self.network.output(*node);
+            let name = value.map(|id| self.network.value(id).name.as_str());
+            let dead = name.and_then(|name| self.observation(name)?.forward.dead_units);
+            if let Some(dead) = dead {
+                return dead;
+            }
+        }
+        0.0
+    }
+
+    /// What was seen of a parameter.
+    pub(crate) fn seen(&self, parameter: &Parameter) -> Option<&'a ParameterObservation> {
+        let mut all = self.trace.parameters.iter();
+        all.find(|seen| seen.name == parameter.name)
+    }
+
+    /// The standard deviation that the proposal would give a parameter.
+    pub(crate) fn proposed_std(&self, parameter: &Parameter) -> Option<f64> {
+        let initializer = self.proposal.initializer(&parameter.name)?;
+        let filler = initializer.resolve(&parameter.shape, &parameter.layout);
+        filler.ok()?.expected_std()
     }
 
     /// What was seen at a value.

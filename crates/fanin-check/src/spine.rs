@@ -162,7 +162,7 @@ fn ends<'a>(
 }
 
 /// The parameter that a value is, or is in another shape.
-fn parameter_of(network: &Network, id: ValueId) -> Option<&Parameter> {
+pub(crate) fn parameter_of(network: &Network, id: ValueId) -> Option<&Parameter> {
     if let Some(parameter) = network.as_parameter(id) {
         return Some(parameter);
     }
@@ -273,7 +273,7 @@ fn kind(network: &Network, node: &Node, several: bool) -> Step {
     }
 }
 
-fn weight_of(network: &Network, node: &Node) -> Option<ValueId> {
+pub(crate) fn weight_of(network: &Network, node: &Node) -> Option<ValueId> {
     let two = node.inputs.iter().take(2).flatten().copied();
     let mut weights = two.filter(|&id| parameter_of(network, id).is_some());
     weights.next()
@@ -299,7 +299,7 @@ fn last_weight(network: &Network, arriving: &[(ValueId, Track)]) -> Option<Value
         .map(|(_, weight)| weight)
 }
 
-fn is_linear(node: &Node) -> bool {
+pub(crate) fn is_linear(node: &Node) -> bool {
     matches!(
         node.op.as_str(),
         "Gemm" | "MatMul" | "Conv" | "ConvTranspose"

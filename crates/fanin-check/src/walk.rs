@@ -33,7 +33,7 @@ pub(crate) struct Point<'a, 'b> {
     /// Log of the scale against what critical weights leave.
     pub(crate) level: f64,
     /// Only points of one stretch compare.
-    stretch: u32,
+    pub(crate) stretch: u32,
     /// The layer that leads here from the point before; `None` at a start.
     pub(crate) layer: Option<&'b Place<'a>>,
 }
@@ -63,6 +63,8 @@ pub(crate) struct Departure<'a, 'b> {
     pub(crate) share: f64,
     /// All layers of the stretch, from its start on.
     pub(crate) layers: Vec<&'b Place<'a>>,
+    /// The change that each makes; the changes add up to the whole.
+    pub(crate) shares: Vec<(&'b Place<'a>, f64)>,
     /// Whether the change is spread evenly, so that no layer is worse than the others.
     pub(crate) even: bool,
 }
@@ -195,13 +197,14 @@ pub(crate) fn departure<'a, 'b>(
     let (severity, _, i, j) = worst?;
     let stretch = points.get(i..=j)?;
     let (from, to) = (stretch.first()?.clone(), stretch.last()?.clone());
-    let mut layers = Vec::new();
+    let (mut layers, mut shares) = (Vec::new(), Vec::new());
     let mut blamed: Option<(f64, &'b Place<'a>)> = None;
     for pair in stretch.windows(2) {
         let [before, after] = pair else { continue };
+        let share = after.level - before.level;
+        shares.push((after.layer.unwrap_or(after.place), share));
         let Some(layer) = after.layer else { continue };
         layers.push(layer);
-        let share = after.level - before.level;
         if blamed.is_none_or(|(most, _)| sign * share > sign * most) {
             blamed = Some((share, layer));
         }
@@ -219,6 +222,7 @@ pub(crate) fn departure<'a, 'b>(
         blamed: if even { first } else { worst_layer },
         share,
         layers,
+        shares,
         even,
     })
 }
@@ -239,7 +243,7 @@ fn severity(excess: f64, single: bool) -> Option<Severity> {
 }
 
 /// How far ln rms walks by luck between two points.
-fn band(from: &Point<'_, '_>, to: &Point<'_, '_>) -> f64 {
+pub(crate) fn band(from: &Point<'_, '_>, to: &Point<'_, '_>) -> f64 {
     let variance = (to.place.variance - from.place.variance).abs();
     0.5 * DEVIATIONS * variance.sqrt() + TOLERANCE
 }

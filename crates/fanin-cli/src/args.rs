@@ -44,6 +44,8 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+    /// For annotations in code review (SARIF 2.1.0); of `check` alone
+    Sarif,
 }
 
 #[derive(Debug, Subcommand)]
@@ -182,21 +184,46 @@ pub(crate) struct CheckArgs {
     /// Check the weights that this plan describes
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["recipe", "rules"])]
     pub plan: Option<PathBuf>,
-    /// Your own inputs (.npz or .npy), arrays named like the model's inputs
+    /// Your own inputs (.npz or .npy), arrays named like the model's inputs; an array `labels` of
+    /// classes is held against the output's bias
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub data: Option<PathBuf>,
     /// Write the report as one HTML page to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
-    /// Make the changes that the findings propose, check again, and write the weights to --output
-    #[arg(long, requires = "output")]
-    pub fix: bool,
+    /// Change the weights, check again, and write them to --output: anew as the findings propose, or
+    /// rescaled layer by layer, by measurement or by prediction alone
+    #[arg(long, value_name = "HOW", value_enum, num_args = 0..=1, require_equals = true,
+          default_missing_value = "initializer", requires = "output")]
+    pub fix: Option<FixMode>,
     /// With --fix: the safetensors file for the changed weights
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "fix")]
     pub output: Option<PathBuf>,
+    /// Repeat with K seeds and say how probable each finding is
+    #[arg(long, value_name = "K", value_parser = size)]
+    pub seeds: Option<usize>,
+    /// The format training will compute in: judge its range (f16, bf16, f32)
+    #[arg(long, value_name = "TYPE")]
+    pub dtype: Option<String>,
+    /// The optimizer: judge its first step at the rate of --lr
+    #[arg(long, value_enum, requires = "lr")]
+    pub optimizer: Option<OptimizerName>,
+    /// With --optimizer: the learning rate
+    #[arg(long, value_name = "X", value_parser = rate, requires = "optimizer")]
+    pub lr: Option<f64>,
     /// List every layer instead of a selection
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FixMode {
+    /// Fill what is at fault with the initializer that each finding proposes
+    Initializer,
+    /// Scale layer by layer until each puts out a signal of size one, as measured (LSUV)
+    Rescale,
+    /// The same from theory alone, without data
+    Predict,
 }
 
 #[derive(Debug, Args)]
@@ -291,6 +318,13 @@ fn size(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if n > 0 => Ok(n),
         _ => Err("a size is a whole number from 1".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
+        _ => Err("a learning rate is a positive number, as in --lr 1e-3".to_owned()),
     }
 }
 

@@ -13,6 +13,13 @@ use crate::args::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut printer = output::Printer::new(&cli.output);
+    let judges = matches!(cli.command, Command::Check(_) | Command::Init(_));
+    if cli.output.format == args::Format::Sarif && !judges {
+        output::error(&anyhow::anyhow!(
+            "--format sarif is for findings, which only check and init have; use text or json"
+        ));
+        return ExitCode::from(2);
+    }
     let result = match &cli.command {
         Command::Init(args) => commands::init::run(args, &mut printer),
         Command::Plan(args) => commands::plan::run(args, &mut printer),

@@ -1,6 +1,6 @@
 //! The checkup as JSON, by the contract that other tools rely on.
 
-use fanin_check::{Finding, ParameterRow, ValueRow, Verdict};
+use fanin_check::{Finding, Fixed, ParameterRow, Repeats, ValueRow, Verdict};
 use serde::Serialize;
 
 use crate::Report;
@@ -15,6 +15,10 @@ struct Document<'a> {
     values: &'a [ValueRow],
     parameters: &'a [ParameterRow],
     output: Output,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<&'a Repeats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixed: Option<&'a Fixed>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +42,8 @@ pub(crate) fn render(report: &Report<'_>) -> String {
             rms: checkup.trace.output.rms,
             initial_loss: checkup.trace.output.initial_loss,
         },
+        repeats: checkup.repeats.as_ref(),
+        fixed: checkup.fixed.as_ref(),
     };
     // Serialising plain structs of numbers and strings into memory has no way to fail.
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();

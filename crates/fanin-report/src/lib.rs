@@ -9,6 +9,7 @@ mod html;
 mod json;
 mod layers;
 mod number;
+mod sarif;
 mod terminal;
 
 use fanin_check::Checkup;
@@ -37,6 +38,11 @@ impl Report<'_> {
     /// The checkup as JSON, pretty-printed, with a final newline.
     pub fn json(&self) -> String {
         json::render(self)
+    }
+
+    /// The findings as SARIF 2.1.0, for annotations in code review.
+    pub fn sarif(&self) -> String {
+        sarif::render(self)
     }
 
     /// One HTML page that needs no other file and no network.

@@ -78,6 +78,7 @@ fn parts() -> (Network, Plan, Checkup) {
             measured: 1.25e-5,
             expected: 1.0,
             band: [0.8, 1.25],
+            shares: Vec::new(),
         },
         fix: Some(fix(parameter)),
         further_fixes: vec![fix("layers.2.weight")],
@@ -115,6 +116,8 @@ fn parts() -> (Network, Plan, Checkup) {
         prediction: Prediction::default(),
         values,
         parameters,
+        repeats: None,
+        fixed: None,
     };
     (network, plan, checkup)
 }

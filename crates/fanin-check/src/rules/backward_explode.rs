@@ -1,6 +1,6 @@
 //! F202: the gradient grows on its way back.
 
-use super::scale;
+use super::{norm_growth, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
@@ -11,19 +11,20 @@ pub(super) const PAGE: Page = Page {
     code: CODE,
     title: "the gradient grows on its way back",
     what: "The gradient at the first layers is larger than at the last by more than luck allows.",
-    why: "Steps that suit the last layers throw the first ones far off, and the loss jumps or turns NaN. Deep chains of batch norm and ReLU do this with any weights: the gradient grows by 1.21 per layer.",
+    why: "Steps that suit the last layers throw the first ones far off, and the loss jumps or turns NaN.",
     judged: "The length of the gradient with respect to activations (not to weights), from the last hidden \
 layer back to the first, along the values that every way passes; where a normalization removes the \
 scale of a value, the gradient times that scale. Critical weights keep it, up to the same random walk \
 as forward. Beyond its band a factor of 31.6 is a warning and 1000 an error, in one layer alone 10 \
 and 30.",
-    fix: "Give the weights the gain of the activation they feed; for chains of batch norm, add residual connections.",
+    fix: "Give the weights the gain of the activation they feed. (Growth that batch norms make, whatever the weights, is F203.)",
     reference: "Schoenholz et al. 2017, arXiv:1611.01232; Yang et al. 2019, arXiv:1902.08129",
 };
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::backward(scene);
     walk::departure(&points, Direction::Up)
+        .filter(|departure| !norm_growth::explains(scene, departure))
         .map(|departure| scale::backward(scene, CODE, &departure))
         .into_iter()
         .collect()

@@ -19,7 +19,12 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let constant = scene.trace.parameters.iter().filter(|seen| {
         let (low, high) = seen.range;
         let single = seen.shape.iter().product::<usize>() < 2;
-        seen.units.is_some() && !single && seen.non_finite == 0 && low == high && low != 0.0
+        seen.units.is_some()
+            && !scene.is_offset(seen)
+            && !single
+            && seen.non_finite == 0
+            && low == high
+            && low != 0.0
     });
     constant
         .map(|seen| {
@@ -40,11 +45,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                     seen.name,
                     number(seen.range.0)
                 ),
-                evidence: Evidence {
-                    measured: 0.0,
-                    expected,
-                    band: [expected, expected],
-                },
+                evidence: Evidence::exact(0.0, expected),
                 fix,
                 further_fixes: Vec::new(),
             }

@@ -2,7 +2,7 @@
 
 use fanin_run::ParameterObservation;
 
-use crate::scene::{Scene, number};
+use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(302);
@@ -10,26 +10,18 @@ const CODE: Code = Code(302);
 pub(super) const PAGE: Page = Page {
     code: CODE,
     title: "nothing passes: outputs or gradients of exactly zero",
-    what: "A value that every way to the output passes is zero for every sample, nearly all units of a layer are zero for every sample, or weights get a gradient of exactly zero.",
+    what: "A value that every way to the output passes is zero for every sample, or weights get a gradient of exactly zero.",
     why: "What is zero for every sample neither carries anything forward nor lets a gradient back; the layers before it cannot learn.",
-    judged: "A hidden value of rms zero is an error. Of rectified units with zero biases half may be off for every sample, in deep layers by correlation and in any layer for a batch of one; more than three quarters (and more than luck allows at that width) is a warning, more than 95 % an error. Gradients of zero are an error where most weights have them and no weight is zero on purpose; a zero factor that itself gets a gradient (zero head, zero end of a residual branch, ReZero) moves at the first step and frees the rest, which is a note.",
+    judged: "A hidden value of rms zero is an error. (Single units that are zero for every sample are F303's matter.) Gradients of zero are an error where most weights have them and no weight is zero on purpose; a zero factor that itself gets a gradient (zero head, zero end of a residual branch, ReZero) moves at the first step and frees the rest, which is a note.",
     fix: "Draw the weights of the blamed layer, and start biases at zero rather than below.",
     reference: "Lu et al. 2019, arXiv:1903.06733; Zhang et al. 2019, arXiv:1901.09321; Bachlechner et al. 2020, arXiv:2003.04887",
 };
-
-/// Share of rectified units off for every sample that is still no surprise in a deep layer.
-const DEAD: f64 = 0.75;
-/// Share that leaves too little to learn with.
-const NEARLY_ALL: f64 = 0.95;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     if let Some(finding) = silent_value(scene) {
         return vec![finding];
     }
-    dead_units(scene)
-        .into_iter()
-        .chain(zero_gradients(scene))
-        .collect()
+    zero_gradients(scene).into_iter().collect()
 }
 
 /// The first hidden value on the spine that is zero everywhere.
@@ -54,54 +46,17 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
             "`{}` is zero for every sample, and every way to the output leads through it: no input reaches the output and no gradient comes back",
             place.seen.node
         ),
-        evidence: Evidence {
-            measured: 0.0,
-            expected: place.reference,
-            band: [place.reference, place.reference],
-        },
+        evidence: Evidence::exact(0.0, place.reference),
         fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
-        further_fixes: Vec::new(),
-    })
-}
-
-/// The layer with the largest share of dead units, if it is too large.
-fn dead_units(scene: &Scene<'_>) -> Option<Finding> {
-    let share = |place: &&crate::spine::Place<'_>| place.seen.forward.dead_units.unwrap_or(0.0);
-    let trunk = scene.spine.trunk();
-    let worst = trunk.iter().max_by(|a, b| share(a).total_cmp(&share(b)))?;
-    let dead = share(&worst);
-    let units = fanin_theory::band::width(&worst.seen.shape);
-    let luck = 0.5 + fanin_theory::band::DEVIATIONS * 0.5 / units.sqrt();
-    if dead <= DEAD.max(luck) {
-        return None;
-    }
-    let before = trunk
-        .iter()
-        .take_while(|place| !std::ptr::eq(*place, worst));
-    let weight = worst
-        .weight
-        .or(before.filter_map(|place| place.weight).last());
-    Some(Finding {
-        code: CODE,
-        severity: if dead > NEARLY_ALL.max(luck) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        },
-        node: worst.seen.node.clone(),
-        parameter: weight.map(|weight| weight.name.clone()),
-        message: format!(
-            "{} % of the units of `{}` are zero for every sample, where at most half is expected",
-            number(100.0 * dead),
-            worst.seen.node
-        ),
-        evidence: Evidence {
-            measured: dead,
-            expected: 0.5,
-            band: [0.0, DEAD.max(luck)],
-        },
-        fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
-        further_fixes: Vec::new(),
+        // What lies behind a first zero is not seen, but zero weights there would be the next.
+        further_fixes: trunk
+            .iter()
+            .skip(at)
+            .filter_map(|place| place.weight)
+            .filter(|zero| weight.is_none_or(|first| first.name != zero.name))
+            .filter(|zero| scene.seen(zero).is_some_and(|seen| seen.rms == 0.0))
+            .filter_map(|zero| scene.proposal.fix(&zero.name))
+            .collect(),
     })
 }
 
@@ -124,11 +79,7 @@ fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
         zero && seen.gradient_rms.is_some_and(|rms| rms > 0.0) && is_factor(scene, seen)
     });
     let share = stuck.len() as f64 / weights.len() as f64;
-    let evidence = Evidence {
-        measured: share,
-        expected: 0.0,
-        band: [0.0, 0.0],
-    };
+    let evidence = Evidence::exact(share, 0.0);
     let (severity, blamed, message) = match factor {
         Some(factor) => (
             Severity::Note,

@@ -15,7 +15,7 @@ pub(super) const PAGE: Page = Page {
     title: "two weights with the same random numbers",
     what: "Two different parameters hold the same elements, bit by bit.",
     why: "Layers are meant to be independent draws. The same numbers in several layers make their errors add up instead of averaging out, and come from a generator that was seeded anew for each layer or from a copied block.",
-    judged: "Compares all weights that hold at least 16 different numbers; fewer are a pattern (an identity, a bias with the forget gate at one), which may well recur. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
+    judged: "Compares all weights that hold at least 16 different numbers, biases and norms apart; fewer are a pattern (an identity, a bias with the forget gate at one), which may well recur. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
     fix: "Draw each parameter from a stream of its own; fanin's streams are named by the parameter.",
     reference: "Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3",
 };
@@ -30,7 +30,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         let Some(tensor) = scene.weights.get(&seen.name) else {
             continue;
         };
-        if seen.non_finite > 0 || !is_drawn(tensor) {
+        if seen.non_finite > 0 || !is_drawn(tensor) || scene.is_offset(seen) {
             continue;
         }
         let alike = first.entry(digest(tensor)).or_default();
@@ -48,12 +48,8 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                 seen.name,
                 tensor.len()
             ),
-            evidence: Evidence {
-                measured: 1.0,
-                expected: 0.0,
-                band: [0.0, 0.0],
-            },
-            fix: None,
+            evidence: Evidence::exact(1.0, 0.0),
+            fix: scene.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });
     }

@@ -1,6 +1,6 @@
 //! F102: the signal grows on its way forward.
 
-use super::scale;
+use super::{residual_growth, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
@@ -18,13 +18,14 @@ normalization to the last hidden layer. Critical weights keep it, up to a random
 deviations) a factor of 31.6 over several layers is a warning and 1000 an error: gradient descent \
 then needs a thousand or a million times the steps. In one layer alone 10 and 30 count, because no \
 known scheme is so far off. Values whose scale a normalization removes are not judged.",
-    fix: "Give the weights the gain of the activation they feed (recipe auto does); in residual networks scale the last weight of each branch by 1/√(number of branches), or start it at zero.",
-    reference: "He et al. 2015, arXiv:1502.01852; Zhang et al. 2019, arXiv:1901.09321; Hanin & Rolnick 2018, arXiv:1803.01719",
+    fix: "Give the weights the gain of the activation they feed (recipe auto does). (Growth of a residual stream is F104.)",
+    reference: "He et al. 2015, arXiv:1502.01852; Hanin & Rolnick 2018, arXiv:1803.01719",
 };
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::forward(scene);
     walk::departure(&points, Direction::Up)
+        .filter(|departure| !residual_growth::explains(departure))
         .map(|departure| scale::forward(scene, CODE, &departure))
         .into_iter()
         .collect()

@@ -46,11 +46,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             number(guess),
             number(output.rms)
         ),
-        evidence: Evidence {
-            measured: loss,
-            expected: guess,
-            band: [guess, limit],
-        },
+        evidence: Evidence::new(loss, guess, [guess, limit]),
         fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
         further_fixes: Vec::new(),
     }]

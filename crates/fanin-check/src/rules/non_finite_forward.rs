@@ -1,7 +1,7 @@
 //! F702: values that are no numbers on the way forward.
 
 use crate::scene::Scene;
-use crate::{Code, Evidence, Finding, Page, Severity};
+use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(702);
 
@@ -29,7 +29,9 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         .values
         .iter()
         .find(|seen| seen.forward.non_finite > 0);
-    let finding = first.map(|seen| Finding {
+    let finding = first.map(|seen| {
+        let mut fixes = outsized(scene).into_iter();
+        Finding {
         code: CODE,
         severity: Severity::Error,
         node: seen.node.clone(),
@@ -38,13 +40,25 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             "`{}` ({}) is the first node to put out values that are NaN or infinite: {} of them, and they reach the output",
             seen.node, seen.op, seen.forward.non_finite
         ),
-        evidence: Evidence {
-            measured: seen.forward.non_finite as f64,
-            expected: 0.0,
-            band: [0.0, 0.0],
-        },
-        fix: None,
-        further_fixes: Vec::new(),
-    });
+        evidence: Evidence::exact(seen.forward.non_finite as f64, 0.0),
+        fix: fixes.next(),
+        further_fixes: fixes.collect(),
+    }});
     finding.into_iter().collect()
+}
+
+/// A weight this much larger than its place asks for comes from no scheme (see F101).
+const MISTAKE: f64 = 30.0;
+
+/// Changes of the weights that are far too large: how large the values before an overflow should be
+/// is not seen behind it.
+fn outsized(scene: &Scene<'_>) -> Vec<Fix> {
+    let large = scene.trace.parameters.iter().filter(|seen| {
+        let parameter = scene.parameter(seen);
+        let std = parameter.and_then(|parameter| scene.proposed_std(parameter));
+        seen.units.is_some() && std.is_some_and(|std| std > 0.0 && seen.rms > MISTAKE * std)
+    });
+    large
+        .filter_map(|seen| scene.proposal.fix(&seen.name))
+        .collect()
 }

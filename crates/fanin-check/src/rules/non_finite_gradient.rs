@@ -45,11 +45,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         ),
         node,
         parameter: Some(parameter.name.clone()),
-        evidence: Evidence {
-            measured: parameter.gradient_non_finite as f64,
-            expected: 0.0,
-            band: [0.0, 0.0],
-        },
+        evidence: Evidence::exact(parameter.gradient_non_finite as f64, 0.0),
         fix: None,
         further_fixes: Vec::new(),
     }]

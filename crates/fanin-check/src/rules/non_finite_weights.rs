@@ -30,11 +30,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             "{} elements of `{}` are NaN or infinite",
             seen.non_finite, seen.name
         ),
-        evidence: Evidence {
-            measured: seen.non_finite as f64,
-            expected: 0.0,
-            band: [0.0, 0.0],
-        },
+        evidence: Evidence::exact(seen.non_finite as f64, 0.0),
         fix: scene.proposal.fix(&seen.name),
         further_fixes: Vec::new(),
     })

@@ -3,7 +3,7 @@
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::walk::{Departure, Direction};
-use crate::{Code, Evidence, Finding};
+use crate::{Code, Evidence, Finding, Share};
 
 /// The finding for a departure of the forward walk.
 pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
@@ -59,6 +59,16 @@ fn verb(departure: &Departure<'_, '_>) -> &'static str {
     }
 }
 
+/// The numbers of a departure: what was measured at its end, what was expected there, and who
+/// contributes how much.
+pub(super) fn evidence(departure: &Departure<'_, '_>, measured: f64, expected: f64) -> Evidence {
+    let reach = departure.band.exp();
+    Evidence {
+        shares: departure.shares.iter().map(share).collect(),
+        ..Evidence::new(measured, expected, [expected / reach, expected * reach])
+    }
+}
+
 /// Who is to blame, in words.
 fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str) -> String {
     let layers = departure.layers.len();
@@ -95,7 +105,10 @@ fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str) -> String
 }
 
 /// The parameters to change: the blamed one first, then, where the fault is even, the others.
-fn changes(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> impl Iterator<Item = crate::Fix> {
+pub(super) fn changes(
+    scene: &Scene<'_>,
+    departure: &Departure<'_, '_>,
+) -> impl Iterator<Item = crate::Fix> {
     let others = departure.layers.iter().filter(|_| departure.even);
     let places = std::iter::once(&departure.blamed).chain(others);
     let mut names: Vec<&str> = Vec::new();
@@ -121,7 +134,6 @@ fn finding(
     measured: f64,
     expected: f64,
 ) -> Finding {
-    let reach = departure.band.exp();
     let mut fixes = changes(scene, departure);
     let fix = fixes.next();
     Finding {
@@ -130,12 +142,16 @@ fn finding(
         node: departure.blamed.seen.node.clone(),
         parameter: departure.blamed.weight.map(|weight| weight.name.clone()),
         message,
-        evidence: Evidence {
-            measured,
-            expected,
-            band: [expected / reach, expected * reach],
-        },
+        evidence: evidence(departure, measured, expected),
         fix,
         further_fixes: fixes.collect(),
+    }
+}
+
+pub(super) fn share((place, log_change): &(&Place<'_>, f64)) -> Share {
+    Share {
+        node: place.seen.node.clone(),
+        parameter: place.weight.map(|weight| weight.name.clone()),
+        log_change: *log_change,
     }
 }

@@ -22,10 +22,16 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         let Some(gradients) = units.distinct_gradients else {
             continue;
         };
+        if scene.is_offset(seen) {
+            continue;
+        }
         // A gradient of zero everywhere says nothing about symmetry; see F302.
         if seen.gradient_rms.is_none_or(|rms| rms == 0.0) {
             continue;
         }
+        // Dead units have the same gradient, zero, without being the same unit.
+        let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
+        let gradients = (gradients + dead.saturating_sub(1)).min(units.count);
         let distinct = units.distinct_weights.max(gradients);
         if distinct >= units.count {
             continue;
@@ -45,11 +51,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                 "`{}` has {} output units but only {} distinct ones, and equal units get equal gradients: they never become different",
                 seen.name, units.count, units.distinct_weights,
             ),
-            evidence: Evidence {
-                measured: units.distinct_weights as f64,
-                expected: count,
-                band: [count, count],
-            },
+            evidence: Evidence::exact(units.distinct_weights as f64, count),
             fix: scene.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });

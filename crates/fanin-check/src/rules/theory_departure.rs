@@ -41,11 +41,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
                 number(band.low),
                 number(band.high)
             ),
-            evidence: Evidence {
-                measured: rms,
-                expected: band.rms,
-                band: [band.low, band.high],
-            },
+            evidence: Evidence::new(rms, band.rms, [band.low, band.high]),
             fix: None,
             further_fixes: Vec::new(),
         })

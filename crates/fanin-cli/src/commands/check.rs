@@ -1,12 +1,16 @@
 //! `fanin check MODEL`: will training start?
 
+use std::fmt::Write as _;
+
 use anyhow::{Context as _, bail};
-use fanin_check::{Checkup, Verdict};
-use fanin_network::{Network, Payload, Weights};
+use fanin::{DType, Seed};
+use fanin_check::{Basis, Change, Checkup, Fixed, Optimizer, Options, Repeats, SeedShare, Verdict};
+use fanin_network::{HostTensor, Network, Payload, Weights};
 use fanin_plan::Plan;
 use fanin_report::Report;
+use fanin_run::Data;
 
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, FixMode, Format, OptimizerName};
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
@@ -17,25 +21,38 @@ pub(crate) fn rows(all: bool) -> usize {
 
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     let (network, data) = open(&args.model, args.data.as_deref())?;
+    let (data, labels) = split_labels(data);
     let (plan, weights) = weights(args, &network, printer)?;
-    let model = &args.model.model;
-    let judge = |plan: Option<&Plan>, weights: &Weights| {
-        check(
-            model,
-            &network,
-            plan,
-            weights,
-            data.as_ref(),
-            args.recipe.seed,
-            printer,
-        )
+    let options = options(args, &network, labels.as_ref())?;
+    let judge = |plan: Option<&Plan>, weights: &Weights, seed: u64| {
+        let options = Options {
+            seed,
+            ..options.clone()
+        };
+        check(&network, plan, weights, data.as_ref(), &options, printer)
     };
-    let checkup = judge(plan.as_ref(), &weights)?;
-    let rows = rows(args.all);
-    if !args.fix {
-        return show(args, &network, plan.as_ref(), &checkup, rows, printer);
+    let seed = args.recipe.seed;
+    let mut checkup = judge(plan.as_ref(), &weights, seed)?;
+    if let Some(count) = args.seeds {
+        checkup.repeats = Some(fanin_check::repeat(
+            seed..seed.saturating_add(count as u64),
+            |seed| match &plan {
+                Some(plan) => {
+                    let mut plan = plan.clone();
+                    plan.seed = Seed::new(seed);
+                    let drawn = plan.fill_weights()?;
+                    judge(Some(&plan), &drawn, seed)
+                }
+                // Weights that come from no plan stay; the inputs are drawn anew.
+                None => judge(None, &weights, seed),
+            },
+        )?);
     }
-    if !printer.json() {
+    let rows = rows(args.all);
+    let Some(how) = args.fix else {
+        return show(args, &network, plan.as_ref(), &checkup, rows, printer);
+    };
+    if printer.format == Format::Text {
         let before = Report {
             network: &network,
             plan: plan.as_ref(),
@@ -47,33 +64,223 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         bail!("--fix needs --output FILE for the changed weights");
     };
     let mut fixed = weights;
-    let changed = fanin_check::apply_fixes(
-        &network,
-        &checkup,
-        fanin::Seed::new(args.recipe.seed),
-        &mut fixed,
-    )?;
-    if changed.is_empty() {
+    let changes = change(how, &network, &checkup, &mut fixed, data.as_ref(), printer)?;
+    if changes.is_empty() {
         printer.remark("nothing to change: no finding proposes one; no file was written");
-        return if printer.json() {
-            show(args, &network, plan.as_ref(), &checkup, rows, printer)
-        } else {
-            Ok(status(&checkup))
+        return match printer.format {
+            Format::Text => Ok(status(&checkup)),
+            _ => show(args, &network, plan.as_ref(), &checkup, rows, printer),
         };
     }
-    let plan = plan.map(|plan| fanin_check::fix(&plan, &checkup).unwrap_or(plan));
-    let after = judge(plan.as_ref(), &fixed)?;
+    // A rescaled weight is no draw of any initializer: no plan describes it.
+    let plan = plan
+        .filter(|_| how == FixMode::Initializer)
+        .map(|plan| fanin_check::fix(&plan, &checkup).unwrap_or(plan));
+    let mut after = judge(plan.as_ref(), &fixed, seed)?;
     fixed.write_safetensors(output, None, &Default::default())?;
     if let Some(plan) = &plan {
         write_text(&output.with_extension("plan.toml"), &plan.to_string())?;
     }
-    if !printer.json() {
+    if printer.format == Format::Text {
+        let names: Vec<String> = changes.iter().map(told).collect();
         printer.print(&format!(
-            "\nchanged {}, checked again:\n\n",
-            changed.join(", ")
+            "\nchanged {}, checked again:\n\n{}\n",
+            names.join(", "),
+            side_by_side(&checkup, &after, rows)
         ))?;
     }
+    after.fixed = Some(Fixed {
+        how: match how {
+            FixMode::Initializer => "initializer",
+            FixMode::Rescale => "rescale",
+            FixMode::Predict => "predict",
+        }
+        .to_owned(),
+        changes,
+        verdict_before: checkup.verdict,
+        findings_before: checkup.findings,
+    });
     show(args, &network, plan.as_ref(), &after, rows, printer)
+}
+
+/// Makes the changes, in place.
+fn change(
+    how: FixMode,
+    network: &Network,
+    checkup: &Checkup,
+    weights: &mut Weights,
+    data: Option<&Data>,
+    printer: &Printer,
+) -> anyhow::Result<Vec<Change>> {
+    let seed = Seed::new(checkup.seed);
+    let refilled = match how {
+        FixMode::Initializer => fanin_check::apply_fixes(network, checkup, seed, weights)?,
+        _ => fanin_check::redraw_broken(network, checkup, seed, weights)?,
+    };
+    let proposed = |name: &str| {
+        let findings = checkup.findings.iter();
+        let mut fixes = findings.flat_map(|f| f.fix.iter().chain(&f.further_fixes));
+        fixes.find(|fix| fix.parameter == name)
+    };
+    let mut changes: Vec<Change> = refilled
+        .into_iter()
+        .map(|parameter| Change {
+            initializer: proposed(&parameter).map(|fix| fix.initializer.to_string()),
+            factor: None,
+            parameter,
+        })
+        .collect();
+    let basis = match how {
+        FixMode::Initializer => return Ok(changes),
+        FixMode::Rescale => Basis::Measurement,
+        FixMode::Predict => Basis::Prediction,
+    };
+    let rescaled = fanin_check::rescale(network, weights, basis, seed, data)?;
+    if !rescaled.left.is_empty() {
+        printer.remark(&format!(
+            "left as they are, because the size of their layer's output is not known: {}",
+            rescaled.left.join(", ")
+        ));
+    }
+    for (parameter, factor) in rescaled.factors {
+        match changes.iter_mut().find(|c| c.parameter == parameter) {
+            Some(change) => change.factor = Some(factor),
+            None => changes.push(Change {
+                parameter,
+                initializer: None,
+                factor: Some(factor),
+            }),
+        }
+    }
+    Ok(changes)
+}
+
+fn told(change: &Change) -> String {
+    match change.factor {
+        Some(factor) => format!("{} (x{factor:.4})", change.parameter),
+        None => change.parameter.clone(),
+    }
+}
+
+/// The layers with their sizes before and after, forward and backward.
+fn side_by_side(before: &Checkup, after: &Checkup, rows: usize) -> String {
+    let layer = |op: &str| {
+        matches!(
+            op,
+            "Gemm" | "MatMul" | "Conv" | "ConvTranspose" | "LSTM" | "GRU" | "RNN" | "Add"
+        )
+    };
+    let pairs: Vec<_> = before
+        .values
+        .iter()
+        .zip(&after.values)
+        .filter(|(b, _)| layer(&b.op))
+        .collect();
+    let mut text = format!(
+        "{:<28} {:>11} {:>11}   {:>11} {:>11}\n",
+        "layer", "rms before", "after", "grad before", "after"
+    );
+    let step = pairs.len().div_ceil(rows.max(1)).max(1);
+    for (b, a) in pairs.iter().step_by(step) {
+        let gradient = |row: &fanin_check::ValueRow| match &row.backward {
+            Some(gradient) => format!("{:.3e}", gradient.rms),
+            None => "-".to_owned(),
+        };
+        let name: String = b.node.chars().take(28).collect();
+        // Writing into a String does not fail.
+        let _ = writeln!(
+            text,
+            "{name:<28} {:>11.3e} {:>11.3e}   {:>11} {:>11}",
+            b.forward.rms,
+            a.forward.rms,
+            gradient(b),
+            gradient(a)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "{:<28} {:>11} {:>11}",
+        "verdict",
+        verdict(before.verdict),
+        verdict(after.verdict)
+    );
+    text
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "healthy",
+        Verdict::Doubtful => "doubtful",
+        Verdict::Faulty => "faulty",
+    }
+}
+
+/// What the check is to know of the training to come.
+fn options(
+    args: &CheckArgs,
+    network: &Network,
+    labels: Option<&HostTensor>,
+) -> anyhow::Result<Options> {
+    let dtype = args.dtype.as_deref().map(str::parse::<DType>).transpose()?;
+    let optimizer = match (args.optimizer, args.lr) {
+        (Some(OptimizerName::Sgd), Some(rate)) => Some(Optimizer::Sgd { rate }),
+        (Some(OptimizerName::Adam | OptimizerName::Adamw), Some(rate)) => {
+            Some(Optimizer::Adam { rate })
+        }
+        _ => None,
+    };
+    let class_counts = labels
+        .map(|labels| count_classes(labels, network))
+        .transpose()?;
+    Ok(Options {
+        model: args.model.model.clone(),
+        seed: args.recipe.seed,
+        dtype,
+        optimizer,
+        class_counts,
+        ..Options::default()
+    })
+}
+
+/// Takes the array `labels` out of the user's data: it is no input.
+fn split_labels(data: Option<Data>) -> (Option<Data>, Option<HostTensor>) {
+    let Some(data) = data else {
+        return (None, None);
+    };
+    let Some(labels) = data.get("labels").cloned() else {
+        return (Some(data), None);
+    };
+    let others = data.names().filter(|name| *name != "labels");
+    let rest = others.filter_map(|name| Some((name.to_owned(), data.get(name)?.clone())));
+    (Some(Data::new(rest.collect())), Some(labels))
+}
+
+/// How many labels name each class of the first output.
+fn count_classes(labels: &HostTensor, network: &Network) -> anyhow::Result<Vec<u64>> {
+    let output = network.outputs.first().map(|id| network.value(*id));
+    let shape = output
+        .and_then(|value| value.shape.as_deref())
+        .unwrap_or(&[]);
+    let axis = if shape.len() >= 4 {
+        1
+    } else {
+        shape.len().saturating_sub(1)
+    };
+    let classes = shape.get(axis).copied().unwrap_or(0);
+    let Some(values) = labels.to_i64() else {
+        bail!("the array `labels` holds no whole numbers; write class indices from 0");
+    };
+    let mut counts = vec![0u64; classes];
+    for value in values {
+        let slot = usize::try_from(value).ok().and_then(|k| counts.get_mut(k));
+        let Some(slot) = slot else {
+            bail!(
+                "the array `labels` has a class {value}, but the output has {classes} classes, from 0 on"
+            );
+        };
+        *slot += 1;
+    }
+    Ok(counts)
 }
 
 /// Prints the report and writes the page, if one was asked for.
@@ -93,12 +300,53 @@ fn show(
     if let Some(path) = &args.html {
         write_text(path, &report.html())?;
     }
-    if printer.json() {
-        printer.print(&report.json())?;
-    } else {
-        printer.print(&report.terminal(rows))?;
+    match printer.format {
+        Format::Json => printer.print(&report.json())?,
+        Format::Sarif => printer.print(&report.sarif())?,
+        Format::Text => {
+            printer.print(&report.terminal(rows))?;
+            if let Some(repeats) = &checkup.repeats {
+                printer.print(&probabilities(repeats))?;
+            }
+        }
     }
     Ok(status(checkup))
+}
+
+/// What the seeds say, one line per rule.
+fn probabilities(repeats: &Repeats) -> String {
+    let percent = |share: &SeedShare| {
+        let [low, high] = share.interval;
+        format!(
+            "{:>5.1} % ({:.1} to {:.1} %)",
+            100.0 * share.share,
+            100.0 * low,
+            100.0 * high
+        )
+    };
+    let mut text = format!("\nover {} seeds\n", repeats.seeds.len());
+    for (name, share) in [
+        ("faulty", &repeats.faulty),
+        ("doubtful", &repeats.doubtful),
+        ("healthy", &repeats.healthy),
+    ] {
+        // Writing into a String does not fail.
+        let _ = writeln!(text, "  {name:<16} {}", percent(share));
+    }
+    for found in &repeats.findings {
+        let severity = match found.severity {
+            fanin_check::Severity::Error => "error",
+            fanin_check::Severity::Warning => "warning",
+            fanin_check::Severity::Note => "note",
+        };
+        let head = format!("{severity}[{}]", found.code);
+        let blamed = match &found.blamed {
+            Some((name, _)) => format!("  mostly {name}"),
+            None => String::new(),
+        };
+        let _ = writeln!(text, "  {head:<16} {}{blamed}", percent(&found.share));
+    }
+    text
 }
 
 pub(crate) fn status(checkup: &Checkup) -> Status {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, bail};
 use fanin::Seed;
-use fanin_check::Verdict;
+use fanin_check::{Options, Verdict};
 use fanin_network::Network;
 use fanin_plan::{Recipe, Request};
 use fanin_run::Data;
@@ -133,16 +133,12 @@ fn verdicts(
         };
         let plan = fanin_plan::plan(network, &request)?.plan;
         let weights = plan.fill_weights()?;
-        let model = &args.model.model;
-        let checkup = check(
-            model,
-            network,
-            Some(&plan),
-            &weights,
-            None,
-            args.seed,
-            printer,
-        )?;
+        let options = Options {
+            model: args.model.model.clone(),
+            seed: args.seed,
+            ..Options::default()
+        };
+        let checkup = check(network, Some(&plan), &weights, None, &options, printer)?;
         Ok(checkup.verdict)
     };
     recipes.iter().map(verdict).collect()

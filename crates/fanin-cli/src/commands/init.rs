@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use fanin_check::Options;
 use fanin_network::{Network, Source, onnx};
 use fanin_plan::{FillOptions, Plan};
 use fanin_report::Report;
 
-use crate::args::InitArgs;
+use crate::args::{Format, InitArgs};
 use crate::commands::check::{rows, status};
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
@@ -26,12 +27,15 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     // What is checked is what is written: one fill in memory, rounded to the plan's type.
     let weights = plan.fill_weights()?;
     let checkup = check(
-        &args.model.model,
         &network,
         Some(&plan),
         &weights,
         data.as_ref(),
-        args.recipe.seed,
+        &Options {
+            model: args.model.model.clone(),
+            seed: args.recipe.seed,
+            ..Options::default()
+        },
         printer,
     )?;
     let report = Report {
@@ -62,11 +66,11 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     write_text(&files.report, &report.html())?;
     // The plan goes last: where it stands, the rest stands.
     write_text(&files.plan, &plan.to_string())?;
-    if printer.json() {
-        printer.print(&report.json())?;
-    } else {
-        printer.print(&report.terminal(rows(args.all)))?;
-    }
+    printer.print(&match printer.format {
+        Format::Json => report.json(),
+        Format::Sarif => report.sarif(),
+        Format::Text => report.terminal(rows(args.all)),
+    })?;
     let list: Vec<String> = written.iter().map(|p| p.display().to_string()).collect();
     printer.remark(&format!("wrote {}", list.join(", ")));
     Ok(status(&checkup))

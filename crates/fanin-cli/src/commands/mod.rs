@@ -91,12 +91,11 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Plan> {
 
 /// Runs the network once forward and backward and judges what was seen.
 pub(crate) fn check(
-    model: &str,
     network: &Network,
     plan: Option<&Plan>,
     weights: &Weights,
     data: Option<&Data>,
-    seed: u64,
+    options: &Options,
     printer: &Printer,
 ) -> anyhow::Result<Checkup> {
     let progress = printer.progress("running");
@@ -105,7 +104,7 @@ pub(crate) fn check(
         network,
         weights,
         &RunOptions {
-            seed: Seed::new(seed),
+            seed: Seed::new(options.seed),
             data: data.cloned(),
             backward: true,
             progress: Some(Box::new(move |done, total| {
@@ -114,16 +113,11 @@ pub(crate) fn check(
         },
     );
     progress.finish();
-    Ok(fanin_check::check(
-        network,
-        plan,
-        weights,
-        trace?,
-        &Options {
-            model: model.to_owned(),
-            seed,
-        },
-    ))
+    let options = Options {
+        drawn: data.is_none(),
+        ..options.clone()
+    };
+    Ok(fanin_check::check(network, plan, weights, trace?, &options))
 }
 
 /// Writes a small text file under a temporary name in the same folder, then renames it.

@@ -1,0 +1,177 @@
+//! F401: all samples become alike.
+
+use crate::gaussian::rectified_cosine;
+use crate::scene::{Scene, number};
+use crate::spine::{Place, Step};
+use crate::{Code, Evidence, Finding, Page, Severity, Share};
+
+const CODE: Code = Code(401);
+
+pub(super) const PAGE: Page = Page {
+    code: CODE,
+    title: "all samples become alike",
+    what: "The directions of different samples come together from layer to layer until the network puts out nearly the same for all of them.",
+    why: "What no longer differs cannot be told apart by the layers that follow; the gradient that would restore the difference fades by the same factor.",
+    judged: "1 − cosine between samples, from the input or the last normalization or pooling to the last hidden \
+layer. A chain of ReLU layers at critical scale brings samples together too, as 9π²/(2l²) after l \
+layers, and trains; in the ordered phase the difference falls as e^(−l/ξ), and six depth scales ξ are \
+the trainable depth. So a difference smaller by e⁶ than the ReLU chain of the same depth leaves is a \
+warning, by 10⁶ an error. Chains of ReLU without biases are not judged: their cosines do not depend \
+on the weights' scale, and samples of one direction still differ in length.",
+    fix: "Give the weights the gain of their activation and start biases at zero, so that χ = 1; for sigmoid and softplus, whose outputs all have a common mean, use a normalization or another activation.",
+    reference: "Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Cho & Saul 2009",
+};
+
+/// ln of the factor that six depth scales leave.
+const TRAINABLE: f64 = 6.0;
+/// ln of a factor beyond the length of any training run.
+const HOPELESS: f64 = 13.8;
+
+pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+    let resets = |place: &Place<'_>| matches!(place.step, Step::Reset | Step::Neutral);
+    let trunk = scene.spine.trunk();
+    let mut worst: Option<(f64, Finding)> = None;
+    let mut start = 0;
+    for at in 0..=trunk.len() {
+        if at < trunk.len() && !trunk.get(at).is_some_and(resets) {
+            continue;
+        }
+        let stretch = trunk.get(start..at).unwrap_or(&[]);
+        start = at;
+        if let Some((excess, finding)) = judge(scene, stretch)
+            && worst.as_ref().is_none_or(|(most, _)| excess > *most)
+        {
+            worst = Some((excess, finding));
+        }
+    }
+    worst.map(|(_, finding)| finding).into_iter().collect()
+}
+
+/// 1 − cosine, above the rounding of f32.
+fn difference(place: &Place<'_>) -> Option<f64> {
+    let cosine = place.seen.forward.sample_cosine?;
+    Some((1.0 - cosine).max(1e-13))
+}
+
+fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
+    let known: Vec<(&Place<'_>, f64)> = stretch
+        .iter()
+        .filter_map(|place| Some((place, difference(place)?)))
+        .collect();
+    let (_, before) = *known.first()?;
+    let (last, after) = *known.last()?;
+    // Samples that are one to begin with are no matter of the network. And where lengths pass
+    // through (ReLU without biases), samples of one direction still differ in length, and no scale
+    // of the weights changes their directions.
+    if before < 1e-6 || keeps_lengths(scene, stretch) {
+        return None;
+    }
+    let layers = stretch.iter().filter(|place| place.step == Step::Layer);
+    let layers: Vec<&Place<'_>> = layers.collect();
+    let expected = (0..layers.len()).fold(1.0 - before.min(1.0), |c, _| rectified_cosine(c));
+    let expected = 1.0 - expected;
+    let excess = (expected / after).ln();
+    let severity = if excess > HOPELESS {
+        Severity::Error
+    } else if excess > TRAINABLE {
+        Severity::Warning
+    } else {
+        return None;
+    };
+    let shares = shares(&known);
+    // A bias that all samples share draws them together; else the layer that does most of it.
+    let blamed = layers
+        .iter()
+        .copied()
+        .min_by(|a, b| change_at(&shares, a).total_cmp(&change_at(&shares, b)))?;
+    let biases = layers.iter().filter_map(|layer| {
+        let bias = scene.made_by(layer.seen).shift?;
+        let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);
+        (seen.rms > 0.5 * forward.rms).then_some(bias)
+    });
+    let biases: Vec<_> = biases.collect();
+    let parameter = biases.first().copied().or(blamed.weight);
+    let weights = layers.iter().filter_map(|layer| layer.weight);
+    let names = parameter
+        .into_iter()
+        .chain(biases.iter().copied())
+        .chain(weights);
+    let mut names: Vec<&str> = names.map(|parameter| parameter.name.as_str()).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    let mut fixes = names
+        .into_iter()
+        .filter_map(|name| scene.proposal.fix(name));
+    let finding = Finding {
+        code: CODE,
+        severity,
+        node: blamed.seen.node.clone(),
+        parameter: parameter.map(|parameter| parameter.name.clone()),
+        message: format!(
+            "1 − cosine between samples falls from {} to {} at `{}` over {} layers, where as many layers of ReLU at critical scale leave {}: all inputs look alike",
+            number(before),
+            number(after),
+            last.seen.node,
+            layers.len(),
+            number(expected)
+        ),
+        evidence: Evidence {
+            shares,
+            ..Evidence::new(after, expected, [expected * (-TRAINABLE).exp(), 2.0])
+        },
+        fix: fixes.next(),
+        further_fixes: fixes.collect(),
+    };
+    Some((excess, finding))
+}
+
+/// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
+fn keeps_lengths(scene: &Scene<'_>, stretch: &[Place<'_>]) -> bool {
+    stretch.iter().all(|place| {
+        let homogeneous = matches!(
+            place.seen.op.as_str(),
+            "Input"
+                | "Gemm"
+                | "MatMul"
+                | "Conv"
+                | "ConvTranspose"
+                | "Relu"
+                | "LeakyRelu"
+                | "PRelu"
+                | "Add"
+                | "Flatten"
+                | "Reshape"
+                | "Transpose"
+                | "Identity"
+                | "Dropout"
+        );
+        let shift = scene.made_by(place.seen).shift;
+        let shift = shift.and_then(|shift| scene.seen(shift));
+        homogeneous && shift.is_none_or(|shift| shift.rms == 0.0)
+    })
+}
+
+/// The change of ln(1 − cosine) by layer; they add up to the whole.
+fn shares(known: &[(&Place<'_>, f64)]) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    for pair in known.windows(2) {
+        let [(_, before), (place, after)] = pair else {
+            continue;
+        };
+        let change = (after / before).ln();
+        match shares.last_mut() {
+            Some(share) if place.step == Step::Plain => share.log_change += change,
+            _ => shares.push(Share {
+                node: place.seen.node.clone(),
+                parameter: place.weight.map(|weight| weight.name.clone()),
+                log_change: change,
+            }),
+        }
+    }
+    shares
+}
+
+fn change_at(shares: &[Share], layer: &Place<'_>) -> f64 {
+    let share = shares.iter().find(|share| share.node == layer.seen.node);
+    share.map_or(0.0, |share| share.log_change)
+}

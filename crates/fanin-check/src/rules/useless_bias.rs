@@ -1,0 +1,92 @@
+//! F506: biases that a normalization takes away again.
+
+use fanin_network::{Node, Role};
+
+use crate::scene::Scene;
+use crate::{Code, Evidence, Finding, Page, Severity};
+
+const CODE: Code = Code(506);
+
+pub(super) const PAGE: Page = Page {
+    code: CODE,
+    title: "biases that a normalization takes away again",
+    what: "A bias is added right before a normalization that subtracts the mean of each channel.",
+    why: "What the bias adds is subtracted one step later: it changes nothing, its gradient is zero up to rounding, and it costs memory and optimizer state.",
+    judged: "Follows the bias to a batch or instance normalization with nothing but reshaping between. Layer normalization subtracts the mean over units, which leaves differences between their biases standing, and is not meant.",
+    fix: "Leave the bias out (bias=False); the norm's own shift does its work.",
+    reference: "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2",
+};
+
+pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+    let useless: Vec<_> = scene
+        .trace
+        .parameters
+        .iter()
+        .filter(|seen| {
+            scene.parameter(seen).is_some_and(|parameter| {
+                parameter.purpose.role == Role::Bias && is_subtracted(scene, parameter)
+            })
+        })
+        .collect();
+    let Some(first) = useless.first() else {
+        return Vec::new();
+    };
+    let message = match useless.len() {
+        1 => format!(
+            "the bias `{}` is subtracted again by the normalization that follows",
+            first.name
+        ),
+        n => format!(
+            "{n} biases, the first `{}`, are subtracted again by the normalizations that follow",
+            first.name
+        ),
+    };
+    vec![Finding {
+        code: CODE,
+        severity: Severity::Note,
+        node: scene.reader(first),
+        parameter: Some(first.name.clone()),
+        message,
+        evidence: Evidence::exact(useless.len() as f64, 0.0),
+        fix: None,
+        further_fixes: Vec::new(),
+    }]
+}
+
+fn is_subtracted(scene: &Scene<'_>, bias: &fanin_network::Parameter) -> bool {
+    let consumers = |value| &scene.network.value(value).consumers;
+    let mut value = bias.value;
+    for _ in 0..4 {
+        let [only] = consumers(value).as_slice() else {
+            return false;
+        };
+        let node = scene.network.node(*only);
+        if subtracts_channels(node) {
+            // Its shift and statistics are not meant.
+            return node.inputs.first().copied().flatten() == Some(value);
+        }
+        let passes = matches!(
+            node.op.as_str(),
+            "Add"
+                | "Conv"
+                | "Gemm"
+                | "ConvTranspose"
+                | "Identity"
+                | "Reshape"
+                | "Unsqueeze"
+                | "Squeeze"
+        );
+        match node.outputs.first().copied().flatten() {
+            Some(output) if passes => value = output,
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn subtracts_channels(node: &Node) -> bool {
+    matches!(
+        node.op.as_str(),
+        "BatchNormalization" | "InstanceNormalization"
+    )
+}
