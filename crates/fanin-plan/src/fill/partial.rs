@@ -237,19 +237,28 @@ pub(super) fn is_written(path: &Path, map: &FileMap<'_>) -> bool {
     })
 }
 
-/// Writes a small file under a temporary name, flushes it and renames it.
+/// Writes a small file under its temporary name, flushes it and renames it. Whoever writes the same file
+/// waits for the other; what a killed run left is written over.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), String> {
     let folder = folder(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".fanin-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = partial_path(path);
     let write = || -> io::Result<()> {
-        let file = builder.tempfile_in(folder)?;
-        write_at(file.as_file(), content, 0)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let file = loop {
+            let file = open(&temporary)?;
+            match file.lock() {
+                // Without locks, as on some network disks, the last one to rename wins.
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
+            // Renamed meanwhile by the one that held the lock: begin anew.
+            if is_at(&file, &temporary) {
+                break file;
+            }
+        };
+        file.set_len(0)?;
+        write_at(&file, content, 0)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
     };
     write().map_err(|error| sentence(&error, folder))?;
     place::sync(folder);
