@@ -40,7 +40,8 @@
 //! is the fraction of the tail from the nearer bound on, and z follows from −2 ln Q(bound) − 2 ln p. Then
 //! `x = clamp(shift + scale·z, lo, hi)`. With symmetric bounds the words w and 2³² − 1 − w give opposite values.
 //!
-//! **f16, bf16**: the f32 value, rounded to nearest even. **f64**: the same functions in double precision of the
+//! **f16, bf16, f8e4m3, f8e5m2**: the f32 value, rounded to nearest even (f8e4m3 saturates at ±448).
+//! **f64**: the same functions in double precision of the
 //! same words, refined by the word of the same index of the sub-stream `low`: it extends w for the uniform and the
 //! truncated normal distribution, and the angle's word for the normal one (each element of a pair needs one, and the
 //! first one's is used). The value differs from the f32 value by no more than f32's rounding and one step of w.
