@@ -116,7 +116,8 @@ def prepared(name: str, variant: str) -> Example:
     """A fresh copy of a network: exporting may leave traces in a module."""
     example = build(name)
     if variant == "folded":  # what exporters make of batch norm unless told not to
-        return replace(example, module=fuse(example.module))
+        # The biases that folding makes are no parameters yet.
+        return replace(example, module=fuse(example.module).requires_grad_())
     return example
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A second implementation of the contract `philox4x32-10/v1`, written from its text.
 
-Computes f32 uniform and normal values, and truncated normal values within ±2 standard deviations, and compares the
-hashes of 100 003 elements with those pinned in crates/fanin/tests/bits.rs. The polynomial coefficients are read from
+Computes f32 uniform and normal values, truncated normal values within ±2 standard deviations and sparse matrices, and
+compares their hashes with those pinned in crates/fanin/tests/bits.rs and golden/catalogue.txt. The polynomial coefficients are read from
 crates/fanin/src/math/tables.rs, because they are part of the contract.
 
     venv/bin/pip install numpy && venv/bin/python tools/fanin_reference.py
@@ -53,10 +53,10 @@ def siphash(data):
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
-def words(seed, name, n):
-    """The words of elements 0 … n - 1, n a multiple of 64: [tile, j, lane]."""
+def words(seed, name, n, tag=None):
+    """The words of elements 0 … n - 1 of a stream or its sub-stream, n a multiple of 64: [tile, j, lane]."""
     u64, low = np.uint64, np.uint64(0xFFFFFFFF)
-    h = siphash(name.encode())
+    h = siphash(name.encode() + (b"" if tag is None else b"\xff" + tag.encode()))
     block = np.arange(n // 4, dtype=u64)
     x = [block & low, block >> u64(32), np.full_like(block, h & 0xFFFFFFFF), np.full_like(block, h >> 32)]
     key = [seed & 0xFFFFFFFF, seed >> 32]
@@ -132,6 +132,24 @@ def truncated_normal(w, std):
     return np.clip(F(0) + F(std) * z, F(-2 * std), F(2 * std))
 
 
+def sparse(seed, name, units, n, k, std):
+    """k of the n places of each unit, row by row: the values of the normal distribution, and Floyd's places."""
+    size = -(-units * n // 64) * 64
+    values = normal(np.ascontiguousarray(words(seed, name, size)), 0, std).reshape(-1)[: units * n].reshape(units, n)
+    m = min(k, n - k)
+    per_unit = -(-m // 2)
+    tiles = words(seed, name, -(-units * per_unit // 16) * 64, "sparse")
+    drawn = np.zeros((units, n), bool)
+    for unit in range(units):
+        for d, j in enumerate(range(n - m, n)):
+            block = unit * per_unit + d // 2
+            word = tiles[block // 16, :, block % 16]
+            number = int(word[d % 2 * 2 + 1]) << 32 | int(word[d % 2 * 2])
+            t = number * (j + 1) >> 64
+            drawn[unit, j if drawn[unit, t] else t] = True
+    return np.where(drawn == (k <= n // 2), values, F(0))
+
+
 def fnv(values):
     h = 0xCBF29CE484222325
     for byte in values.astype("<f4").tobytes():
@@ -155,6 +173,13 @@ def main():
         agrees = "0x" + found in pinned
         failed |= not agrees
         print(f"{name}: {found} {'as pinned' if agrees else 'IS NOT PINNED'}")
+    # sparse(sparsity=0.3, std=0.01) of [64, 16, 3, 3]: 100 of 144 places.
+    with np.errstate(over="ignore"):
+        few = sparse(0x0123456789ABCDEF, "encoder.layers.3.weight", 64, 144, 100, 0.01)
+    found = f"{fnv(few.reshape(-1)):016x}"
+    agrees = found in (CRATE / "tests/golden/catalogue.txt").read_text()
+    failed |= not agrees
+    print(f"sparse: {found} {'as pinned' if agrees else 'IS NOT PINNED'}")
     sys.exit(failed)
 
 

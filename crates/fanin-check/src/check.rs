@@ -81,6 +81,7 @@ fn measured(trace: &Trace) -> Measured {
             .map(|p| (p.name.clone(), Moments::new(p.mean, p.rms)))
             .collect(),
         output: Some(trace.output.value.clone()),
+        drawn: false,
     }
 }
 

@@ -170,6 +170,7 @@ fn predicted(network: &Network, weights: &Weights) -> BTreeMap<String, f64> {
             .map(|(name, tensor)| (name.clone(), moments(tensor)))
             .collect(),
         output: None,
+        drawn: true,
     };
     let expected = predict(network, &known).values.into_iter();
     expected

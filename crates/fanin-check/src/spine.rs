@@ -264,7 +264,9 @@ fn kind(network: &Network, node: &Node, several: bool) -> Step {
         "MatMul" | "Gemm" | "Einsum" => Step::Neutral,
         _ if several => Step::Joint,
         "Mul" | "Div" if by_number(network, node) => Step::Neutral,
-        "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "LpPool"
+        // What is concatenated with constants or parameters (a class token) is a part of the result,
+        // and how large its share of the gradient is no weight decides.
+        "Concat" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "LpPool"
         | "GlobalLpPool" | "ReduceMean" | "ReduceSum" | "ReduceMax" | "Pad" | "Resize"
         | "Upsample" | "Slice" | "Split" | "Gather" => Step::Neutral,
         _ => Step::Plain,

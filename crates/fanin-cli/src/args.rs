@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Fill(FillArgs),
     /// Run the network once forward and backward and say whether training will start
     Check(CheckArgs),
-    /// Explain an initializer, an activation's gain, or the code of a finding
+    /// Explain an initializer, an activation's gain, a finding's code, a recipe, an architecture
     Explain(ExplainArgs),
     /// Write a copy of a model without its weights: architecture only, small enough for git
     Strip(StripArgs),
@@ -112,6 +112,9 @@ pub(crate) struct InitArgs {
     /// Replace weights in the folder that another plan made
     #[arg(long)]
     pub force: bool,
+    /// List every layer instead of a selection
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -206,7 +209,8 @@ pub(crate) enum OptimizerName {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// An initializer (orthogonal), an activation (gelu) or a code (F101); without it: the list
+    /// An initializer (orthogonal), an activation (gelu), a code (F101), a recipe (auto) or an
+    /// architecture (mlp); without it: the list
     pub name: Option<String>,
 }
 

@@ -50,6 +50,7 @@ fn open(path: &Path) -> Network {
                 residual_branches: None,
                 tied: false,
                 recurrent: None,
+                forget_gate: None,
                 node: String::new(),
                 because: String::new(),
             },

@@ -67,21 +67,17 @@ pub(crate) fn orthogonal_per_gate(place: &Place<'_>) -> Initializer {
     }
 }
 
-/// Zero, and one for the forget gate of an LSTM in the biases of W; `None` for any other bias.
+/// Zero, and one for the forget gate in the bias that an LSTM adds to W's products; `None` for any
+/// other bias.
 pub(crate) fn forget_at_one(place: &Place<'_>) -> Option<Initializer> {
-    let (RecurrentKind::Lstm, hidden) = place.recurrent()? else {
-        return None;
-    };
+    let forget = place.parameter.purpose.forget_gate.clone()?;
     let (axis, size) = place.parameter.shape.iter().enumerate().next_back()?;
-    if hidden == 0 || Some(*size) != hidden.checked_mul(8) {
-        return None;
-    }
-    Some(build::concat(
-        axis,
-        vec![
-            (2 * hidden, build::zeros()),
-            (hidden, build::ones()),
-            (5 * hidden, build::zeros()),
-        ],
-    ))
+    let after = size.checked_sub(forget.end)?;
+    let parts = [
+        (forget.start, build::zeros()),
+        (forget.len(), build::ones()),
+        (after, build::zeros()),
+    ];
+    let parts = parts.into_iter().filter(|(size, _)| *size > 0).collect();
+    Some(build::concat(axis, parts))
 }

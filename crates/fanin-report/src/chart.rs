@@ -101,7 +101,7 @@ const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = 34.0;
+const BOTTOM: f64 = 40.0;
 
 /// A depth curve as an SVG element: the band as an area, the prediction as a dashed line, the
 /// measurement as a line with one focusable dot per layer.
@@ -188,7 +188,7 @@ fn grid(
         svg,
         "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">layer →</text>",
         WIDTH - RIGHT,
-        HEIGHT - 2.0
+        HEIGHT - 5.0
     );
 }
 

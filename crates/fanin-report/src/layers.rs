@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fanin_check::{Severity, ValueRow};
 use fanin_network::{Network, NodeId, ValueId, ValueKind};
+use fanin_run::{Histogram, Observation};
 
 use crate::Report;
 
@@ -22,6 +23,10 @@ pub(crate) struct Layer<'a> {
     pub zero: Option<f64>,
     /// Share in the flat part of the activation this layer feeds.
     pub saturated: Option<f64>,
+    /// How the values are distributed behind the activation this layer feeds, or as they leave it.
+    pub values: Option<&'a Histogram>,
+    /// How the gradient at this layer's output is distributed.
+    pub gradients: Option<&'a Histogram>,
     /// The gravest finding that blames this layer.
     pub blamed: Option<Severity>,
 }
@@ -40,6 +45,13 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
         .parameters
         .iter()
         .filter_map(|p| Some((p.name.as_str(), p.initializer.as_deref()?)))
+        .collect();
+    let observations: BTreeMap<&str, &Observation> = report
+        .checkup
+        .trace
+        .values
+        .iter()
+        .map(|seen| (seen.value.as_str(), seen))
         .collect();
     let mut seen = BTreeSet::new();
     let mut layers = Vec::new();
@@ -62,7 +74,9 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
         if !seen.insert(row.value.as_str()) {
             continue;
         }
-        let (zero, saturated) = activation_after(network, output, &rows);
+        let after = activation_after(network, output, &rows);
+        let observed = |name: &str| observations.get(name).copied();
+        let activated = after.value.map(|id| network.value(id).name.as_str());
         let blamed = report
             .checkup
             .findings
@@ -79,8 +93,12 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
             parameter: &parameter.name,
             initializer: initializers.get(parameter.name.as_str()).copied(),
             row,
-            zero,
-            saturated,
+            zero: after.zero,
+            saturated: after.saturated,
+            values: observed(activated.unwrap_or(&row.value))
+                .and_then(|seen| seen.forward.histogram.as_ref()),
+            gradients: observed(&row.value)
+                .and_then(|seen| seen.backward.as_ref()?.histogram.as_ref()),
             blamed,
         });
     }
@@ -105,13 +123,21 @@ fn weight_behind(network: &Network, value: ValueId) -> Option<&fanin_network::Pa
     None
 }
 
+/// What was seen at the activation that follows a layer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Activated {
+    value: Option<ValueId>,
+    zero: Option<f64>,
+    saturated: Option<f64>,
+}
+
 /// What was seen at the first operator after this value that makes zeros or saturates, a few
 /// steps along a path without branches.
 fn activation_after(
     network: &Network,
     mut value: ValueId,
     rows: &BTreeMap<&str, &ValueRow>,
-) -> (Option<f64>, Option<f64>) {
+) -> Activated {
     for _ in 0..4 {
         let [next] = network.value(value).consumers[..] else {
             break;
@@ -123,12 +149,20 @@ fn activation_after(
         let Some(row) = rows.get(network.value(value).name.as_str()) else {
             break;
         };
-        if let Some(saturated) = row.forward.saturated_fraction {
-            return (None, Some(saturated));
+        if row.forward.saturated_fraction.is_some() {
+            return Activated {
+                value: Some(value),
+                zero: None,
+                saturated: row.forward.saturated_fraction,
+            };
         }
         if row.forward.zero_fraction > 0.0 && row.op != "Reshape" {
-            return (Some(row.forward.zero_fraction), None);
+            return Activated {
+                value: Some(value),
+                zero: Some(row.forward.zero_fraction),
+                saturated: None,
+            };
         }
     }
-    (None, None)
+    Activated::default()
 }

@@ -3,6 +3,7 @@
 //! A [`Report`] borrows what a check produced; [`Report::terminal`], [`Report::json`] and
 //! [`Report::html`] each render it. Nothing here measures or judges.
 
+mod bars;
 mod chart;
 mod html;
 mod json;

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn short_keeps_four_digits_and_names_the_extremes() {
-        assert_eq!(short(0.707_106_78), "0.7071");
+        assert_eq!(short(0.654_321_98), "0.6543");
         assert_eq!(short(12.345_6), "12.35");
         assert_eq!(short(3.05e-5), "3.05e-5");
         assert_eq!(short(-2e7), "-2.00e7");

@@ -103,13 +103,12 @@ fn table(out: &mut String, layers: &[Layer<'_>], rows: usize) {
         backward.label(TRACK),
     );
     let _ = writeln!(out, "{}", header.trim_end().dimmed());
-    let mut skipped = 0;
+    let mut shown = 0;
     for (index, layer) in layers.iter().enumerate() {
         if !listed(index, layers.len(), rows) && layer.blamed.is_none() {
-            skipped += 1;
             continue;
         }
-        flush_skipped(out, &mut skipped);
+        shown += 1;
         let row = layer.row;
         let backward_rms = row.backward.as_ref().map(|b| b.rms);
         let mut line = format!(
@@ -132,7 +131,10 @@ fn table(out: &mut String, layers: &[Layer<'_>], rows: usize) {
             _ => writeln!(out, "{line}"),
         };
     }
-    flush_skipped(out, &mut skipped);
+    if shown < layers.len() {
+        let text = format!("{shown} of {} layers, --all lists every one", layers.len());
+        let _ = writeln!(out, "{}", text.dimmed());
+    }
     let _ = writeln!(
         out,
         "{}",
@@ -169,17 +171,6 @@ fn listed(index: usize, total: usize, rows: usize) -> bool {
     index * (rows - 1) / (total - 1) != (index - 1) * (rows - 1) / (total - 1)
 }
 
-fn flush_skipped(out: &mut String, skipped: &mut usize) {
-    if *skipped > 0 {
-        let text = match *skipped {
-            1 => "  … 1 more layer".to_owned(),
-            n => format!("  … {n} more layers"),
-        };
-        let _ = writeln!(out, "{}", text.dimmed());
-        *skipped = 0;
-    }
-}
-
 fn print_finding(out: &mut String, finding: &Finding) {
     let head = format!("{}[{}]", severity_name(finding.severity), finding.code);
     let head = match finding.severity {
@@ -212,8 +203,22 @@ fn print_finding(out: &mut String, finding: &Finding) {
             let lead = if index == 0 { "fix:" } else { "    " };
             let _ = writeln!(out, "  {} {line}", lead.green());
         }
+        if let Some(more) = further(finding) {
+            let _ = writeln!(out, "       {more}");
+        }
     }
     out.push('\n');
+}
+
+/// That the fault is spread, and the change with it.
+pub(crate) fn further(finding: &Finding) -> Option<String> {
+    match finding.further_fixes.len() {
+        0 => None,
+        1 => Some("and the like at one more parameter; --fix makes both changes".to_owned()),
+        n => Some(format!(
+            "and the like at {n} more parameters; --fix makes all of these changes"
+        )),
+    }
 }
 
 pub(crate) fn severity_name(severity: Severity) -> &'static str {

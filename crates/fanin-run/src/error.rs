@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum RunError {
     /// The network has operators that cannot be run; found before anything runs.
     #[error(
-        "cannot run {}; run a model without {}, or replace {} by operators from the ONNX standard that fanin lists in its guide",
+        "cannot run {}; run a model without {}, or replace {} by operators that `fanin explain operators` lists",
         .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         if .0.len() == 1 { "it" } else { "them" },
         if .0.len() == 1 { "it" } else { "them" },

@@ -57,7 +57,11 @@ fn is_floating(network: &Network, id: ValueId) -> bool {
 }
 
 /// The only floating input, which may be called `input`.
-fn only_floating(network: &Network) -> Option<ValueId> {
+/// The input that [`INPUT`] stands for: the only one, or the only floating one.
+fn sole_input(network: &Network) -> Option<ValueId> {
+    if let [only] = network.inputs[..] {
+        return Some(only);
+    }
     let mut floating = network
         .inputs
         .iter()
@@ -73,7 +77,7 @@ fn known_names(network: &Network, data: &Data) -> Result<(), RunError> {
             .iter()
             .any(|&id| network.value(id).name == name)
             || name == COTANGENT
-            || (name == INPUT && only_floating(network).is_some());
+            || (name == INPUT && sole_input(network).is_some());
         if !known {
             let names: Vec<String> = network
                 .inputs
@@ -100,7 +104,7 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
     };
     let given = feed.data.and_then(|data| {
         let alias = || {
-            (only_floating(network) == Some(id))
+            (sole_input(network) == Some(id))
                 .then(|| data.get(INPUT))
                 .flatten()
         };
@@ -163,7 +167,7 @@ fn convert(tensor: &HostTensor, element: ElementType) -> Result<Item, String> {
 
 /// What an integer or boolean input is used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
+pub enum Use {
     /// Picks from so many rows.
     Rows(usize),
     /// Says which places count.
@@ -176,7 +180,7 @@ pub(crate) enum Use {
 
 /// Finds the use of an input: by its name where that is telling, else by following it to a
 /// `Gather` from a table.
-pub(crate) fn use_of(network: &Network, id: ValueId) -> Use {
+pub fn use_of(network: &Network, id: ValueId) -> Use {
     let value = network.value(id);
     let name = value.name.to_lowercase();
     if name.contains("mask") || value.element == Some(ElementType::Bool) {

@@ -12,6 +12,7 @@
 mod array;
 mod data;
 mod error;
+mod histogram;
 mod input;
 mod kernel;
 mod observe;
@@ -23,12 +24,16 @@ mod stored;
 mod tape;
 mod thread;
 mod trace;
+pub mod train;
 mod units;
 mod value;
 
 pub use data::Data;
 pub use error::{RunError, UnknownNode};
+pub use histogram::Histogram;
+pub use input::{Use, use_of};
 pub use op::{operators, supports};
+pub use output::first_floating;
 pub use run::{Progress, RunOptions, evaluate, run};
 pub use trace::{
     Backward, Forward, Observation, OutputObservation, ParameterObservation, Trace, Units,

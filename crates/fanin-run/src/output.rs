@@ -8,8 +8,12 @@ use crate::kernel::rows::map_rows;
 use crate::statistics::{self, Look};
 use crate::trace::OutputObservation;
 
-/// The first output that is floating, or whose type is not known.
-pub(crate) fn first_floating(network: &Network) -> Result<ValueId, RunError> {
+/// The first output that is floating, or whose type is not known: where the loss is taken.
+///
+/// # Errors
+///
+/// If all outputs are known not to be floating.
+pub fn first_floating(network: &Network) -> Result<ValueId, RunError> {
     network
         .outputs
         .iter()

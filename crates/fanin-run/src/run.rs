@@ -66,8 +66,8 @@ pub(crate) struct Feed<'a> {
 
 /// Runs a network forward and backward once and observes every floating value and parameter.
 ///
-/// Inputs come from `options.data` or are drawn (see [`crate::input`]). The loss is the inner
-/// product of the first floating output with a cotangent, which is drawn too if it is not among
+/// Inputs come from `options.data` or are drawn: standard normal floats, and ids within the range
+/// of what they index. The loss is the inner product of the first floating output with a cotangent, which is drawn too if it is not among
 /// the data. Batch normalization uses the batch's statistics, dropout is off. All floats are
 /// computed in f32, whatever the model declares.
 ///
@@ -138,7 +138,7 @@ pub fn evaluate(
 }
 
 /// Refuses operators that are not known, all at once.
-fn known_operators(network: &Network) -> Result<(), RunError> {
+pub(crate) fn known_operators(network: &Network) -> Result<(), RunError> {
     let unknown: Vec<UnknownNode> = network
         .nodes
         .iter()

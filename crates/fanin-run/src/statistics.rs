@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::Histogram;
 use crate::array::{Array, CHUNK, Dense, dims};
 use crate::trace::{Backward, Forward, Units};
 
@@ -51,18 +52,44 @@ impl Sums {
 const LANES: usize = 8;
 
 fn chunk_sums(x: &[f32], flat: Option<Flat>) -> Sums {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { chunk_sums_avx2(x, flat) };
+    }
+    chunk_sums_anywhere(x, flat)
+}
+
+/// The same operations in the same order, compiled for wider registers: the same bits.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn chunk_sums_avx2(x: &[f32], flat: Option<Flat>) -> Sums {
+    chunk_sums_anywhere(x, flat)
+}
+
+#[inline(always)]
+fn chunk_sums_anywhere(x: &[f32], flat: Option<Flat>) -> Sums {
     let mut sum = [0.0f64; LANES];
     let mut square = [0.0f64; LANES];
     let mut max = [0.0f32; LANES];
     let mut zeros = [0u32; LANES];
-    for part in x.chunks(LANES) {
+    let mut add = |k: usize, v: f32| {
+        let wide = f64::from(v);
+        sum[k] += wide;
+        square[k] += wide * wide;
+        // Unlike `f32::max`, one instruction; NaN shows in the sum of squares.
+        max[k] = if v.abs() > max[k] { v.abs() } else { max[k] };
+        zeros[k] += u32::from(v == 0.0);
+    };
+    let whole = x.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for part in whole {
         for (k, &v) in part.iter().enumerate() {
-            let wide = f64::from(v);
-            sum[k] += wide;
-            square[k] += wide * wide;
-            max[k] = max[k].max(v.abs());
-            zeros[k] += u32::from(v == 0.0);
+            add(k, v);
         }
+    }
+    for (k, &v) in rest.iter().enumerate() {
+        add(k, v);
     }
     let mut all = Sums {
         sum: sum.iter().sum(),
@@ -129,15 +156,17 @@ pub(crate) fn forward(a: &Array, look: Look) -> Forward {
     let all = sums(&x, look.flat);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
     let n = (x.len().max(1)) as f64;
+    let rms = (all.square / finite).sqrt();
     Forward {
         mean: all.sum / finite,
-        rms: (all.square / finite).sqrt(),
+        rms,
         max_abs: f64::from(all.max),
         zero_fraction: all.zeros as f64 / n,
         saturated_fraction: look.flat.map(|_| all.flat as f64 / n),
         sample_cosine: look.samples.and_then(|s| sample_cosine(&x, s)),
         dead_units: look.units.and_then(|axis| dead_units(&x, &dims(a), axis)),
         non_finite: all.non_finite,
+        histogram: Histogram::of(&x, rms),
     }
 }
 
@@ -146,9 +175,11 @@ pub(crate) fn backward(g: &Array) -> Backward {
     let x = any_order(g);
     let all = sums(&x, None);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
+    let rms = (all.square / finite).sqrt();
     Backward {
-        rms: (all.square / finite).sqrt(),
+        rms,
         non_finite: all.non_finite,
+        histogram: Histogram::of(&x, rms),
     }
 }
 
@@ -244,34 +275,58 @@ pub(crate) fn parameter(x: &[f32]) -> (f64, f64, (f64, f64), u64) {
     )
 }
 
-/// Number of different slices of `[outer, units, inner]`, compared bit by bit through a 64-bit hash.
+/// Number of different units of `[outer, units, inner]`, compared bit by bit through a 64-bit hash.
+///
+/// Units that differ do so early, as a rule, so the first few elements are looked at before all.
 pub(crate) fn distinct(x: &[f32], units: usize, inner: usize) -> usize {
-    const BLOCK: usize = 64;
+    const FIRST: usize = 16;
     if x.is_empty() || units == 0 || inner == 0 {
         return 0;
     }
     let outer = x.len() / (units * inner);
-    let blocks: Vec<Vec<u64>> = (0..units.div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| {
-            let first = block * BLOCK;
-            let mut hashes = vec![0x9E37_79B9_7F4A_7C15u64; BLOCK.min(units - first)];
-            for o in 0..outer {
-                let rows = x[(o * units + first) * inner..].chunks(inner);
-                for (h, row) in hashes.iter_mut().zip(rows) {
-                    for v in row {
-                        *h = (*h ^ u64::from(v.to_bits())).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-                        *h ^= *h >> 32;
+    let shape = [outer, units, inner];
+    let everyone: Vec<usize> = (0..units).collect();
+    let mut heads: Vec<(u64, usize)> = hashes(x, shape, &everyone, FIRST)
+        .into_iter()
+        .zip(everyone)
+        .collect();
+    heads.sort_unstable();
+    heads
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|group| {
+            if group.len() == 1 || outer * inner <= FIRST {
+                return 1;
+            }
+            let group: Vec<usize> = group.iter().map(|&(_, unit)| unit).collect();
+            let mut all = hashes(x, shape, &group, usize::MAX);
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        })
+        .sum()
+}
+
+/// A hash of the first `limit` elements of each of these units.
+fn hashes(x: &[f32], shape: [usize; 3], units: &[usize], limit: usize) -> Vec<u64> {
+    /// Neighbours are hashed together, for they share cache lines.
+    const BLOCK: usize = 64;
+    let [outer, all, inner] = shape;
+    units
+        .par_chunks(BLOCK)
+        .flat_map_iter(|block| {
+            let mut hashes = vec![0x9E37_79B9_7F4A_7C15u64; block.len()];
+            for o in 0..outer.min(limit.div_ceil(inner)) {
+                for (hash, unit) in hashes.iter_mut().zip(block) {
+                    for v in &x[(o * all + unit) * inner..][..inner.min(limit - o * inner)] {
+                        *hash =
+                            (*hash ^ u64::from(v.to_bits())).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+                        *hash ^= *hash >> 32;
                     }
                 }
             }
             hashes
         })
-        .collect();
-    let mut all: Vec<u64> = blocks.into_iter().flatten().collect();
-    all.sort_unstable();
-    all.dedup();
-    all.len()
+        .collect()
 }
 
 /// The units of a weight: how many there are and how many differ.
@@ -280,5 +335,64 @@ pub(crate) fn units(x: &[f32], count: usize, inner: usize) -> Units {
         count,
         distinct_weights: distinct(x, count, inner),
         distinct_gradients: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize) -> Vec<f32> {
+        (0..n as u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0)
+            .collect()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn wide_registers_give_the_same_bits() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let flat = Some(Flat {
+            low: -0.5,
+            high: 0.5,
+        });
+        let mut x = noise(10_007);
+        for special in [None, Some(f32::NAN), Some(f32::INFINITY), Some(-0.0)] {
+            if let Some(special) = special {
+                x[4321] = special;
+            }
+            for n in [0, 1, 7, 8, 9, 10_007] {
+                let narrow = chunk_sums_anywhere(&x[..n], flat);
+                // SAFETY: the processor has AVX2, as asked above.
+                let wide = unsafe { chunk_sums_avx2(&x[..n], flat) };
+                assert_eq!(narrow.sum.to_bits(), wide.sum.to_bits());
+                assert_eq!(narrow.square.to_bits(), wide.square.to_bits());
+                assert_eq!(narrow.max.to_bits(), wide.max.to_bits());
+                assert_eq!(
+                    (narrow.zeros, narrow.flat, narrow.non_finite),
+                    (wide.zeros, wide.flat, wide.non_finite)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn units_are_told_apart_wherever_they_differ() {
+        let (outer, units, inner) = (5, 150, 40);
+        let at = |o: usize, unit: usize, i: usize| (o * units + unit) * inner + i;
+        assert_eq!(distinct(&noise(outer * units * inner), units, inner), units);
+        // All alike, until one element late in a unit differs, and then another one of another.
+        let mut x = vec![0.25; outer * units * inner];
+        assert_eq!(distinct(&x, units, inner), 1);
+        x[at(4, 149, 39)] = 1.0;
+        assert_eq!(distinct(&x, units, inner), 2);
+        x[at(2, 3, 0)] = 1.0;
+        assert_eq!(distinct(&x, units, inner), 3);
+        // The same element in the same place makes two units alike again.
+        x[at(2, 7, 0)] = 1.0;
+        assert_eq!(distinct(&x, units, inner), 3);
+        assert_eq!(distinct(&[], 4, 4), 0);
     }
 }

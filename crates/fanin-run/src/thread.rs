@@ -11,7 +11,7 @@ use crate::tape;
 const NAME: &str = "fanin-run";
 
 /// Bytes of stack: burn cleans its tape up recursively, node by node.
-const STACK: usize = 64 << 20;
+pub(crate) const STACK: usize = 64 << 20;
 
 /// How the run says where it is.
 #[derive(Clone)]

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::Histogram;
+
 /// What was observed at every value and parameter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trace {
@@ -55,6 +57,8 @@ pub struct Forward {
     pub dead_units: Option<f64>,
     /// Elements that are NaN or infinite.
     pub non_finite: u64,
+    /// How the elements are distributed; `None` where all are zero.
+    pub histogram: Option<Histogram>,
 }
 
 /// Statistics of the gradient at a value.
@@ -64,6 +68,8 @@ pub struct Backward {
     pub rms: f64,
     /// Elements that are NaN or infinite.
     pub non_finite: u64,
+    /// How the elements are distributed; `None` where all are zero.
+    pub histogram: Option<Histogram>,
 }
 
 /// What was observed at one parameter.

@@ -11,7 +11,7 @@ use crate::Measured;
 use crate::band::{self, layer_variance, of_sum};
 use crate::length_map::LengthMap;
 use crate::rules::{Context, activation, count, linear, norm, pool, shape};
-use crate::signal::Signal;
+use crate::signal::{Profile, Signal, mixed_profile};
 
 /// What theory expects of the gradient at a value.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Gradient {
     terms: Vec<Term>,
     /// Variance of the log second moment that layers after this one have left.
     inherited: f64,
+    /// Its second moment over the places of a map, relative to its mean.
+    profile: Option<Profile>,
 }
 
 /// One independent Gaussian gradient of unit variance, named by `sink`, times an amplitude.
@@ -110,6 +112,7 @@ impl Pass<'_> {
         Gradient {
             terms: vec![term],
             inherited,
+            profile: None,
         }
     }
 
@@ -149,6 +152,11 @@ impl Pass<'_> {
             [only] => only.inherited,
             _ => inherited,
         };
+        let parts: Vec<(f64, Option<&Profile>)> = arriving
+            .iter()
+            .map(|part| (second_of(part), part.profile.as_ref()))
+            .collect();
+        let profile = mixed_profile(&parts);
         let mut terms: Vec<Term> = Vec::new();
         for term in arriving.into_iter().flat_map(|gradient| gradient.terms) {
             match terms.iter_mut().find(|old| old.sink == term.sink) {
@@ -156,7 +164,11 @@ impl Pass<'_> {
                 None => terms.push(term),
             }
         }
-        let total = Gradient { terms, inherited };
+        let total = Gradient {
+            terms,
+            inherited,
+            profile: profile.clone(),
+        };
         let (second, kurtosis) = moments(&total, |y, p| grid.moment(y, p));
         if !second.is_finite() {
             return;
@@ -164,7 +176,10 @@ impl Pass<'_> {
         let variance = (inherited + layer_variance(kurtosis, width)).max(0.0);
         self.result[index] = Some((second, variance));
         self.settled[index] = Some(if signal.shape.base == id {
-            self.fresh(second, variance - layer_variance(3.0, width))
+            Gradient {
+                profile,
+                ..self.fresh(second, variance - layer_variance(3.0, width))
+            }
         } else {
             total
         });
@@ -235,15 +250,23 @@ impl Pass<'_> {
                 // Between two computed values (attention), gradients are not independent of them.
                 return None;
             }
-            let factor = map.factor * map.factor * map.edges / map.inputs.max(1.0) * w.second;
-            return Some(self.fresh(second * factor, variance));
+            let (through, profile) = map.spread(gradient.profile.as_ref(), true);
+            let edges = through * map.edges / map.inputs.max(1.0);
+            let factor = map.factor * map.factor * edges * w.second;
+            return Some(Gradient {
+                profile,
+                ..self.fresh(second * factor, variance)
+            });
         }
         if norm::is(node) {
             if k != 0 {
                 return None;
             }
             let factor = norm::of(&self.context, node)?.factor(&self.context, node)?;
-            return Some(self.fresh(second * factor, variance - layer_variance(3.0, width)));
+            return Some(Gradient {
+                profile: gradient.profile,
+                ..self.fresh(second * factor, variance - layer_variance(3.0, width))
+            });
         }
         let out = self.signal(output)?.clone();
         if let (Some(function), Some(operands)) = (
@@ -268,7 +291,11 @@ impl Pass<'_> {
                 if same_base {
                     return Some(gradient);
                 }
-                Some(self.fresh(second * copies, plain))
+                let profile = gradient.profile.filter(|_| copies == 1.0);
+                Some(Gradient {
+                    profile,
+                    ..self.fresh(second * copies, plain)
+                })
             }
             "Mul" => {
                 let mut factor = 1.0;
@@ -315,6 +342,7 @@ impl Gradient {
         Self {
             terms: terms.collect(),
             inherited: self.inherited,
+            profile: self.profile.clone(),
         }
     }
 }

@@ -4,7 +4,10 @@ use fanin_network::{Network, Node, ValueId, ValueKind};
 
 use crate::Measured;
 use crate::band::{layer_variance, width};
-use crate::rules::{Context, activation, arithmetic, constant_moments, linear, norm, shape};
+use crate::cross::Cross;
+use crate::rules::{
+    Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, shape,
+};
 use crate::signal::{Shape, Signal, union};
 
 /// The signals of all values, by the value's position, and which of them start from a measurement.
@@ -24,7 +27,7 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
         *slot = match network.value(id).kind {
             ValueKind::Input => {
                 restarted[index] = true;
-                from_measurement(network, measured, id)
+                input(network, measured, id)
             }
             ValueKind::Parameter(_) => parameter(network, measured, id),
             ValueKind::Buffer(_) | ValueKind::Constant(_) => constant(network, id),
@@ -84,7 +87,10 @@ fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     if let Some(signal) = activation::forward(context, node) {
         return Some(signal);
     }
-    arithmetic::forward(context, node, output).or_else(|| shape::forward(context, node, output))
+    arithmetic::forward(context, node, output)
+        .or_else(|| attention::forward(context, node, output))
+        .or_else(|| pool::forward(context, node, output))
+        .or_else(|| shape::forward(context, node, output))
 }
 
 /// A value that starts from its measurement: its second moment is known, luck and all.
@@ -95,7 +101,32 @@ fn from_measurement(network: &Network, measured: &Measured, id: ValueId) -> Opti
     signal.units = width(value.shape.as_deref()?);
     signal.since = Some(id);
     signal.shape = Shape::base(id);
+    let between = moments.sample_cosine.map(|cosine| cosine * signal.second);
+    signal.cross = match value.shape.as_deref() {
+        Some([] | [_] | [_, _]) => Cross::of_samples(signal.second, between),
+        _ => Cross {
+            between,
+            ..Cross::UNKNOWN
+        },
+    };
     Some(signal.with_variance(0.0))
+}
+
+/// An input: a measurement, and what the way it was drawn says about its places.
+fn input(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
+    let mut signal = from_measurement(network, measured, id)?;
+    if measured.drawn
+        && network
+            .value(id)
+            .shape
+            .as_ref()
+            .is_some_and(|s| s.len() > 2)
+    {
+        let common = Some(signal.mean * signal.mean);
+        signal.cross.within = common;
+        signal.cross.far = common;
+    }
+    Some(signal)
 }
 
 fn parameter(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
@@ -103,6 +134,7 @@ fn parameter(network: &Network, measured: &Measured, id: ValueId) -> Option<Sign
     let moments = measured.parameters.get(&parameter.name)?;
     let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
     signal.parameter = true;
+    signal.cross = Cross::even(signal.second);
     signal.units = width(&parameter.shape);
     signal.inherited = -layer_variance(signal.kurtosis, signal.units);
     Some(signal)
@@ -112,6 +144,7 @@ fn constant(network: &Network, id: ValueId) -> Option<Signal> {
     let moments = constant_moments(network, id)?;
     let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
     signal.parameter = true;
+    signal.cross = Cross::even(signal.second);
     signal.gaussian = false;
     Some(signal.with_variance(0.0))
 }

@@ -6,6 +6,9 @@
 
 mod backward;
 pub mod band;
+pub mod criticality;
+mod cross;
+mod dual;
 mod length_map;
 mod measured;
 mod predict;
@@ -13,7 +16,9 @@ mod prediction;
 mod quadrature;
 mod rules;
 mod signal;
+mod softmax;
+pub mod units;
 
 pub use measured::{Measured, Moments};
 pub use predict::predict;
-pub use prediction::{Band, Expected, Prediction};
+pub use prediction::{Band, CosineBand, Expected, Prediction};

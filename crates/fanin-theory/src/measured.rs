@@ -16,6 +16,11 @@ pub struct Measured {
     pub parameters: BTreeMap<String, Moments>,
     /// Name of the value at which the gradient was given.
     pub output: Option<String>,
+    /// Whether the inputs were drawn as a run without data draws them: every element of floats
+    /// independent, ids uniform. Then places of one sample are known to have nothing in common at
+    /// the start; of a user's data that is not known, and rules that need it (pooling, attention)
+    /// start from the measurement.
+    pub drawn: bool,
 }
 
 /// The moments of one tensor over all of its elements.

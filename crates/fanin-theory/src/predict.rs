@@ -3,10 +3,11 @@
 use fanin_network::{Network, ValueId};
 
 use crate::backward::gradient_map;
-use crate::band::around;
+use crate::band::{around, around_cosine, cosine_variance};
 use crate::length_map::length_map;
 use crate::rules::count;
-use crate::{Expected, Measured, Prediction};
+use crate::signal::Signal;
+use crate::{CosineBand, Expected, Measured, Prediction};
 
 /// What theory expects of every value of a network and of the gradient at each.
 ///
@@ -21,6 +22,7 @@ use crate::{Expected, Measured, Prediction};
 pub fn predict(network: &Network, measured: &Measured) -> Prediction {
     let forward = length_map(network, measured);
     let backward = gradient_map(network, measured, &forward);
+    let batch = batch(network);
     let mut values = Vec::new();
     for node in &network.nodes {
         for output in node.outputs.iter().flatten() {
@@ -34,14 +36,44 @@ pub fn predict(network: &Network, measured: &Measured) -> Prediction {
             let gradient = backward.gradients.get(index).copied().flatten();
             values.push(Expected {
                 value: value.name.clone(),
-                forward: (!forward.restarted[index])
+                // What is made of parameters alone is as they are, not as theory expects.
+                forward: (!forward.restarted[index] && !signal.parameter)
                     .then(|| around(signal.second, signal.variance(), samples)),
                 backward: gradient
                     .filter(|_| !backward.restarted[index])
                     .map(|(second, variance)| around(second, variance, samples)),
+                cosine: batch
+                    .filter(|&n| counts_samples(value.shape.as_deref(), n))
+                    .and_then(|n| cosine(signal, n as f64))
+                    .filter(|_| !forward.restarted[index]),
                 since: signal.since.map(name),
             });
         }
     }
     Prediction { values }
+}
+
+/// The number of samples: the first axis of the first input that has axes.
+pub(crate) fn batch(network: &Network) -> Option<usize> {
+    let mut shapes = network
+        .inputs
+        .iter()
+        .filter_map(|&id| network.value(id).shape.as_deref());
+    shapes.find_map(|shape| shape.first().copied())
+}
+
+/// Whether a run sees samples along the first axis of a value.
+fn counts_samples(shape: Option<&[usize]>, batch: usize) -> bool {
+    batch > 1 && shape.is_some_and(|shape| shape.len() > 1 && shape.first() == Some(&batch))
+}
+
+/// The band of the cosine between samples of a signal.
+fn cosine(signal: &Signal, samples: f64) -> Option<CosineBand> {
+    let cosine = signal.cosine()?;
+    let own = cosine_variance(cosine, samples, signal.kurtosis, signal.units);
+    Some(around_cosine(
+        cosine,
+        signal.cosine_inherited + own,
+        samples,
+    ))
 }

@@ -18,9 +18,25 @@ pub struct Expected {
     pub forward: Option<Band>,
     /// The same of the gradient.
     pub backward: Option<Band>,
+    /// Mean over pairs of samples of the cosine between them, with its band; `None` where theory has
+    /// no rule for it, where the value does not count samples along its first axis, and for a batch
+    /// of one.
+    pub cosine: Option<CosineBand>,
     /// Where the forward prediction starts: the value whose *measurement* it builds on, the input
     /// for a network of which every operation has a rule.
     pub since: Option<String>,
+}
+
+/// An expected cosine between samples and the interval that luck alone leaves in all but about 1
+/// of 1,000 draws.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CosineBand {
+    /// Expected cosine.
+    pub cosine: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
 }
 
 /// An expected root mean square and the interval that luck alone leaves in all but about 1 of

@@ -28,8 +28,14 @@ const PANELS: usize = 34;
 /// polynomials are right to 1e-10 relative; a kink elsewhere costs up to 1e-4.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
+    /// The variable's mean.
+    pub(crate) mean: f64,
+    /// The variable's deviation.
+    pub(crate) deviation: f64,
     /// The variable at the nodes.
     pub(crate) nodes: Rc<[f64]>,
+    /// The standardized variable at the nodes.
+    standard: Rc<[f64]>,
     weights: Rc<[f64]>,
 }
 
@@ -47,18 +53,54 @@ impl Grid {
         let density = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let mut nodes = Vec::with_capacity(ends.len() * LEGENDRE.len());
         let mut weights = Vec::with_capacity(nodes.capacity());
+        let mut standard = Vec::with_capacity(nodes.capacity());
         for (low, high) in ends.iter().zip(ends.iter().skip(1)) {
             let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
             for (x, w) in LEGENDRE {
                 let z = middle + half * x;
                 nodes.push(mean + deviation * z);
+                standard.push(z);
                 weights.push(w * half * density(z));
             }
         }
         Self {
+            mean,
+            deviation,
             nodes: nodes.into(),
+            standard: standard.into(),
             weights: weights.into(),
         }
+    }
+
+    /// The coefficients a_0 to a_degree of a function in the orthonormal (probabilists') Hermite
+    /// polynomials of the standardized variable.
+    pub(crate) fn hermite(&self, values: &[f64], degree: usize) -> Vec<f64> {
+        let mut coefficients = vec![0.0; degree + 1];
+        for ((&z, &w), &y) in self.standard.iter().zip(self.weights.iter()).zip(values) {
+            // h_{k+1} = (z h_k − √k h_{k−1}) / √(k+1).
+            let (mut before, mut now) = (0.0, 1.0);
+            for (k, a) in coefficients.iter_mut().enumerate() {
+                *a += w * y * now;
+                let k = k as f64;
+                let next = (z * now - k.sqrt() * before) / (k + 1.0).sqrt();
+                (before, now) = (now, next);
+            }
+        }
+        coefficients
+    }
+
+    /// E[y² (z² − 1)]/2, z the standardized variable: the derivative of E y² by the log of the
+    /// variable's variance.
+    pub(crate) fn lean(&self, values: &[f64]) -> f64 {
+        let terms = self.standard.iter().zip(self.weights.iter()).zip(values);
+        terms
+            .map(|((z, w), y)| 0.5 * w * y * y * (z * z - 1.0))
+            .sum()
+    }
+
+    /// The standardized variable at the nodes.
+    pub(crate) fn standard(&self) -> &[f64] {
+        &self.standard
     }
 
     /// The expectation of `power` of a function given by its values at the nodes.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use fanin_network::ValueId;
 
 use crate::band::layer_variance;
+use crate::cross::Cross;
 use crate::quadrature::Grid;
 
 /// What theory expects of a value.
@@ -16,6 +17,12 @@ pub(crate) struct Signal {
     pub(crate) second: f64,
     /// Fourth moment over squared second moment: 3 for a Gaussian of mean zero.
     pub(crate) kurtosis: f64,
+    /// Mean products of the value at two different places.
+    pub(crate) cross: Cross,
+    /// Variance of the cosine between samples that layers before this one have left.
+    pub(crate) cosine_inherited: f64,
+    /// Relative second moment along each spatial axis, of mean 1; `None` where all places are alike.
+    pub(crate) profile: Option<Profile>,
     /// Units that are drawn independently: features of a linear layer, channels of a convolution.
     pub(crate) units: f64,
     /// Variance of the log second moment that layers before this one have left; see
@@ -32,6 +39,30 @@ pub(crate) struct Signal {
     pub(crate) since: Option<ValueId>,
     /// Whether it is a parameter, or a parameter in another shape.
     pub(crate) parameter: bool,
+}
+
+/// A second moment over the places of a map, relative to its mean: a product over the axes.
+pub(crate) type Profile = Rc<[Vec<f64>]>;
+
+/// The profile of a sum of parts of these sizes; not quite a product any more, but nearly.
+pub(crate) fn mixed_profile(parts: &[(f64, Option<&Profile>)]) -> Option<Profile> {
+    let model = parts.iter().find_map(|(_, profile)| *profile)?;
+    let total: f64 = parts.iter().map(|(second, _)| second).sum();
+    let axes = model.iter().enumerate().map(|(axis, line)| {
+        let at = |place: usize| {
+            let each = parts.iter().map(|(second, profile)| {
+                let line = profile.and_then(|profile| profile.get(axis));
+                second
+                    * line
+                        .and_then(|line| line.get(place))
+                        .copied()
+                        .unwrap_or(1.0)
+            });
+            each.sum::<f64>() / total
+        };
+        (0..line.len()).map(at).collect()
+    });
+    (total > 0.0).then(|| axes.collect())
 }
 
 /// A value as an elementwise function of a Gaussian one.
@@ -63,6 +94,9 @@ impl Signal {
             mean,
             second: second.max(mean * mean),
             kurtosis: kurtosis(mean, second),
+            cross: Cross::UNKNOWN,
+            cosine_inherited: 0.0,
+            profile: None,
             units: 1.0,
             inherited: 0.0,
             gaussian: true,
@@ -82,6 +116,12 @@ impl Signal {
     pub(crate) fn with_variance(mut self, variance: f64) -> Self {
         self.inherited = variance - layer_variance(self.kurtosis, self.units);
         self
+    }
+
+    /// Expected cosine between two samples.
+    pub(crate) fn cosine(&self) -> Option<f64> {
+        let between = self.cross.between?;
+        (self.second > 0.0).then(|| (between / self.second).clamp(-1.0, 1.0))
     }
 
     /// Central second moment.

@@ -328,6 +328,27 @@ impl Activation {
                 let between = mass(low, high) + low * density(low) - high * density(high);
                 below + between + above
             }
+            A::Elu { alpha } if alpha.is_finite() => {
+                twelve_digits(0.5 + alpha * alpha * exponential_branch(1.0))
+            }
+            // For slow exponentials the closed form cancels.
+            A::Celu { alpha } if (0.1..=10.0).contains(&alpha) => {
+                twelve_digits(0.5 + alpha * alpha * exponential_branch(1.0 / alpha))
+            }
+            A::HardSigmoid { alpha, beta } if alpha != 0.0 && (alpha + beta).is_finite() => {
+                // z is symmetric, and so is the sign of its factor.
+                let alpha = alpha.abs();
+                let (from, to) = (-beta / alpha, (1.0 - beta) / alpha);
+                let [one, z, square, ..] = partial_moments(from, to);
+                let inside = alpha * alpha * square + 2.0 * alpha * beta * z + beta * beta * one;
+                twelve_digits(inside + survival(to))
+            }
+            A::HardSwish => {
+                // (z²/6 + z/2)² on [−3, 3], whose odd part vanishes, and z² beyond.
+                let [_, _, square, _, fourth] = partial_moments(-3.0, 3.0);
+                let beyond = survival(3.0) + 3.0 * density(3.0);
+                twelve_digits(fourth / 36.0 + square / 4.0 + beyond)
+            }
             _ => twelve_digits(moments::square(self, 1.0)),
         }
     }
@@ -454,6 +475,31 @@ fn twelve_digits(x: f64) -> f64 {
     format!("{x:.11e}").parse().unwrap_or(x)
 }
 
+/// ∫ (e^(c z) − 1)² φ(z) dz over negative z.
+fn exponential_branch(c: f64) -> f64 {
+    use crate::math::double::exp;
+    exp(2.0 * c * c) * cumulative(-2.0 * c) - 2.0 * exp(0.5 * c * c) * cumulative(-c) + 0.5
+}
+
+/// ∫ zᵏ φ(z) dz over [a, b] for k = 0 … 4.
+fn partial_moments(a: f64, b: f64) -> [f64; 5] {
+    let edge = |z: f64, k: i32| {
+        let density = density(z);
+        // 0 beats any power.
+        if density == 0.0 {
+            0.0
+        } else {
+            z.powi(k) * density
+        }
+    };
+    let mut m = [mass(a, b), edge(a, 0) - edge(b, 0), 0.0, 0.0, 0.0];
+    for k in 2..5 {
+        let power = k as i32 - 1;
+        m[k] = (k - 1) as f64 * m[k - 2] + edge(a, power) - edge(b, power);
+    }
+    m
+}
+
 fn leaky(x: f64, slope: f64) -> f64 {
     if x > 0.0 { x } else { slope * x }
 }
@@ -488,6 +534,17 @@ mod tests {
                 alpha: 1.0 / 6.0,
                 beta: 0.5,
             },
+            A::HardSigmoid {
+                alpha: -0.7,
+                beta: 1.2,
+            },
+            A::HardSigmoid {
+                alpha: 1e-3,
+                beta: 0.25,
+            },
+            A::Celu { alpha: 0.3 },
+            A::Celu { alpha: 50.0 },
+            A::Elu { alpha: -2.0 },
             A::Clip {
                 low: -0.3,
                 high: 2.0,

@@ -1,10 +1,15 @@
 //! The element types a slice can have.
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use crate::DType;
+use crate::sampler::Rule;
+use crate::sampler::fill::{FillDouble, FillSingle};
+use crate::simd::{self, Floats, Simd};
+use crate::stream::Stream;
+use crate::{DType, F8E4M3, F8E5M2};
 
-/// An element that can be filled: `f64`, `f32`, [`half::f16`] or [`half::bf16`].
+/// An element that can be filled: `f64`, `f32`, [`half::f16`], [`half::bf16`], [`F8E4M3`] or [`F8E5M2`].
 ///
 /// Sealed: the bits of every element type are part of the stream's contract.
 pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 'static {
@@ -19,13 +24,20 @@ pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 
 }
 
 pub(crate) mod private {
-    /// Says what the values of an element type are computed in.
+    use crate::sampler::Rule;
+    use crate::simd::{Floats, Simd};
+    use crate::stream::Stream;
+
+    /// Says what the values of an element type are computed in, and computes them.
     pub trait Sealed: Sized {
         /// `f64` for `f64`, `f32` for all others.
         type Real: Real;
 
         /// Rounds a computed value to nearest even.
         fn round(value: Self::Real) -> Self;
+
+        /// Writes elements `start ..` of the tensor whose stream this is, on this thread.
+        fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]);
     }
 
     /// `f32` or `f64`.
@@ -38,56 +50,77 @@ pub(crate) mod private {
         + std::ops::Sub<Output = Self>
         + std::ops::Mul<Output = Self>
     {
-        /// Whether values are refined by the sub-stream of low words.
-        const DOUBLE: bool;
+        /// Lanes of it.
+        type Lanes<S: Simd>: Floats<S, Self>;
+    }
 
-        /// The tile computed in this type.
-        fn pick(
-            single: impl FnOnce() -> [f32; 64],
-            double: impl FnOnce() -> [f64; 64],
-        ) -> [Self; 64];
+    /// Computed in `f32`.
+    pub trait Single: super::Element + Sealed<Real = f32> {
+        /// Rounds the lanes into the beginning of a slice that has as many elements.
+        fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]);
     }
 }
 
-use private::{Real, Sealed};
+use private::{Real, Sealed, Single};
+
+macro_rules! single {
+    ($type:ty, $value:ident => $rounded:expr) => {
+        impl Sealed for $type {
+            type Real = f32;
+
+            #[inline(always)]
+            fn round($value: f32) -> Self {
+                $rounded
+            }
+
+            fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]) {
+                simd::dispatch(FillSingle {
+                    rule,
+                    stream,
+                    start,
+                    out,
+                });
+            }
+        }
+    };
+}
 
 impl Element for f32 {
     const DTYPE: DType = DType::F32;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value as Self
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }
 }
 
-impl Sealed for f32 {
-    type Real = Self;
-
-    #[inline(always)]
-    fn round(value: Self) -> Self {
-        value
-    }
-}
+single!(f32, value => value);
 
 impl Real for f32 {
-    const DOUBLE: bool = false;
+    type Lanes<S: Simd> = S::F;
+}
 
+impl Single for f32 {
     #[inline(always)]
-    fn pick(single: impl FnOnce() -> [f32; 64], _: impl FnOnce() -> [f64; 64]) -> [Self; 64] {
-        single()
+    fn put<S: Simd>(_: S, x: S::F, to: &mut [Self]) {
+        x.store(to);
     }
 }
 
 impl Element for f64 {
     const DTYPE: DType = DType::F64;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self
     }
@@ -100,55 +133,103 @@ impl Sealed for f64 {
     fn round(value: Self) -> Self {
         value
     }
+
+    fn fill<R: Rule>(rule: &R, stream: &Stream, start: u64, out: &mut [Self]) {
+        simd::dispatch(FillDouble {
+            rule,
+            high: stream,
+            low: &stream.substream("low"),
+            start,
+            out,
+        });
+    }
 }
 
 impl Real for f64 {
-    const DOUBLE: bool = true;
-
-    #[inline(always)]
-    fn pick(_: impl FnOnce() -> [f32; 64], double: impl FnOnce() -> [f64; 64]) -> [Self; 64] {
-        double()
-    }
+    type Lanes<S: Simd> = S::D;
 }
 
 impl Element for f16 {
     const DTYPE: DType = DType::F16;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         Self::from_f32(value as f32)
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }
 }
 
-impl Sealed for f16 {
-    type Real = f32;
+single!(f16, value => Self::from_f32(value));
 
+impl Single for f16 {
     #[inline(always)]
-    fn round(value: f32) -> Self {
-        Self::from_f32(value)
+    fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+        s.store_f16(x, to);
     }
 }
 
 impl Element for bf16 {
     const DTYPE: DType = DType::BF16;
 
+    #[inline]
     fn from_f64(value: f64) -> Self {
         Self::from_f32(value as f32)
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         self.into()
     }
 }
 
-impl Sealed for bf16 {
-    type Real = f32;
+single!(bf16, value => Self::from_f32(value));
 
+impl Single for bf16 {
     #[inline(always)]
-    fn round(value: f32) -> Self {
-        Self::from_f32(value)
+    fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+        let bits = s.bits(x);
+        // Half of the last place, a little less where it is even. Not for NaN, which would wrap.
+        let last = s.shift_right(bits, 16) & s.word(1);
+        let rounded = s.shift_right(bits + s.word(0x7fff) + last, 16);
+        let quiet = s.shift_right(bits, 16) | s.word(0x40);
+        let nan = s.greater(bits & s.word(0x7fff_ffff), s.word(0x7f80_0000));
+        s.store_u16(
+            s.select_words(nan, quiet, rounded),
+            to.reinterpret_cast_mut(),
+        );
     }
 }
+
+macro_rules! float8 {
+    ($type:ty, $dtype:expr) => {
+        impl Element for $type {
+            const DTYPE: DType = $dtype;
+
+            #[inline]
+            fn from_f64(value: f64) -> Self {
+                Self::from_f32(value as f32)
+            }
+
+            #[inline]
+            fn to_f64(self) -> f64 {
+                self.to_f32().into()
+            }
+        }
+
+        single!($type, value => Self::from_f32(value));
+
+        impl Single for $type {
+            #[inline(always)]
+            fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
+                s.store_u8(Self::round(s, x), bytemuck::cast_slice_mut(to));
+            }
+        }
+    };
+}
+
+float8!(F8E4M3, DType::F8E4M3);
+float8!(F8E5M2, DType::F8E5M2);

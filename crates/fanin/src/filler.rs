@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::initializers::{Identity, Orthogonal, Spans};
+use crate::initializers::{Orthogonal, Spans, Structured};
 use crate::sampler::Sampler;
 use crate::text::Number;
 use crate::{Element, Stream, parallel};
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     /// Fused parts, each by its own rule, all of one stream.
     Parts(Spans, Vec<Sampler>),
     Orthogonal(Orthogonal),
-    Identity(Identity),
+    Structured(Structured),
     /// Blocks with a sub-stream each.
     Concat(Spans, Vec<Filler>),
 }
@@ -56,6 +56,28 @@ pub(crate) enum Kind {
 impl Filler {
     pub(crate) fn new(len: u64, kind: Kind) -> Self {
         Self { len, kind }
+    }
+
+    pub(crate) fn into_kind(self) -> Kind {
+        self.kind
+    }
+
+    /// The same values times a positive factor, which goes into the numbers of the distributions.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
+        let kind = match self.kind.clone() {
+            Kind::Each(sampler) => Kind::Each(sampler.scaled(factor)),
+            Kind::Parts(spans, samplers) => {
+                let scaled = samplers.iter().map(|sampler| sampler.scaled(factor));
+                Kind::Parts(spans, scaled.collect())
+            }
+            Kind::Orthogonal(orthogonal) => Kind::Orthogonal(orthogonal.scaled(factor)),
+            Kind::Structured(structured) => Kind::Structured(structured.scaled(factor)),
+            Kind::Concat(spans, parts) => {
+                let scaled = parts.iter().map(|part| part.scaled(factor));
+                Kind::Concat(spans, scaled.collect())
+            }
+        };
+        Self::new(self.len, kind)
     }
 
     /// Elements of the whole tensor.
@@ -96,7 +118,7 @@ impl Filler {
         Ok(())
     }
 
-    fn write<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
+    pub(crate) fn write<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
         match &self.kind {
             Kind::Each(sampler) => sampler.fill(stream, start, out),
             Kind::Parts(spans, samplers) => parallel::pieces(start, out, |start, out| {
@@ -106,7 +128,7 @@ impl Filler {
                 });
             }),
             Kind::Orthogonal(orthogonal) => orthogonal.fill(stream, start, out),
-            Kind::Identity(identity) => identity.fill(start, out),
+            Kind::Structured(structured) => structured.fill(stream, start, out),
             Kind::Concat(spans, parts) => {
                 let streams: Vec<Stream> = (0..parts.len())
                     .map(|k| stream.substream(&format!("concat/{k}")))
@@ -119,7 +141,7 @@ impl Filler {
     }
 
     /// Standard deviation of the values before they are rounded to the element type; of an orthogonal matrix, the root
-    /// mean square of its entries. `None` for an identity, and what contains one.
+    /// mean square of its entries. `None` for what is not drawn at all, as an identity, and what contains it.
     pub fn expected_std(&self) -> Option<f64> {
         if let Kind::Each(sampler) = &self.kind {
             return Some(sampler.std());
@@ -128,8 +150,19 @@ impl Filler {
         Some((square - mean * mean).max(0.0).sqrt())
     }
 
+    /// Whether slices share work that is done once if they are filled upwards, one after the other, such as the reflections
+    /// of an orthogonal matrix. Others may as well be filled in any order.
+    pub fn shares_work(&self) -> bool {
+        match &self.kind {
+            Kind::Each(_) | Kind::Parts(..) => false,
+            Kind::Orthogonal(_) => true,
+            Kind::Structured(structured) => structured.shares_work(),
+            Kind::Concat(_, parts) => parts.iter().any(Self::shares_work),
+        }
+    }
+
     /// Mean and mean square.
-    fn moments(&self) -> Option<(f64, f64)> {
+    pub(crate) fn moments(&self) -> Option<(f64, f64)> {
         let of = |sampler: &Sampler| {
             (
                 sampler.mean(),
@@ -150,7 +183,7 @@ impl Filler {
             Kind::Each(sampler) => Some(of(sampler)),
             Kind::Parts(spans, samplers) => Some(mix(spans, samplers.iter().map(of).collect())),
             Kind::Orthogonal(orthogonal) => Some((0.0, orthogonal.rms().powi(2))),
-            Kind::Identity(_) => None,
+            Kind::Structured(structured) => structured.moments(),
             Kind::Concat(spans, parts) => Some(mix(
                 spans,
                 parts.iter().map(Self::moments).collect::<Option<_>>()?,
@@ -178,7 +211,7 @@ impl fmt::Display for Filler {
                     Number(orthogonal.rms())
                 )
             }
-            Kind::Identity(identity) => write!(f, "identity, gain {}", Number(identity.gain())),
+            Kind::Structured(structured) => structured.fmt(f),
             Kind::Concat(spans, parts) => {
                 for (i, (size, part)) in spans.sizes().zip(parts).enumerate() {
                     write!(f, "{}{size}: {part}", if i == 0 { "" } else { "; " })?;

@@ -168,6 +168,31 @@ impl Layout {
         Self::new([vec![Axis::Field; dims], vec![Axis::Stack, Axis::Output]].concat())
     }
 
+    /// `[k…, out, in]`: the transposed convolution of Keras. An empty `stride` means 1.
+    pub fn conv_transpose_channels_last(dims: usize, stride: &[usize]) -> Self {
+        let axes = [vec![Axis::Field; dims], vec![Axis::Output, Axis::Input]].concat();
+        Self {
+            stride: stride.to_vec(),
+            transposed: true,
+            ..Self::new(axes)
+        }
+    }
+
+    /// `[in, heads, head dim]`: attention's query, key and value in Keras and Flax.
+    pub fn into_heads() -> Self {
+        Self::new([Axis::Input, Axis::Output, Axis::Output])
+    }
+
+    /// `[heads, head dim, out]`: attention's output in Keras and Flax.
+    pub fn out_of_heads() -> Self {
+        Self::new([Axis::Input, Axis::Input, Axis::Output])
+    }
+
+    /// `[out, in 1, in 2]`: PyTorch's `Bilinear`, whose outputs sum over all pairs of inputs.
+    pub fn bilinear() -> Self {
+        Self::new([Axis::Output, Axis::Input, Axis::Input])
+    }
+
     /// `[vocabulary, dim]`. An id picks one row, so the fan-in is 1 and the fan-out `dim`.
     pub fn embedding() -> Self {
         Self::new([Axis::Lookup, Axis::Output])
@@ -235,6 +260,56 @@ impl Layout {
             ..whole
         };
         Ok(self.fused.iter().map(part).collect())
+    }
+
+    /// The matrices that lie one after the other along the output axis; of a weight that is not fused, the weight.
+    ///
+    /// ```
+    /// # use fanin::Layout;
+    /// // Query, key and value of grouped-query attention, [in, out].
+    /// let qkv = Layout::linear_in_out().fused(&[64, 16, 16]);
+    /// let parts = qkv.parts(&[64, 96])?;
+    /// assert_eq!(parts[1].range(), 64..80);
+    /// assert_eq!(parts[1].shape(), [64, 16]);
+    /// assert_eq!(parts[1].fans()?.fan_out, 16.0);
+    /// // Its elements are 16 of every 96.
+    /// assert_eq!(parts[1].runs().take(2).collect::<Vec<_>>(), [64..80, 160..176]);
+    /// # Ok::<(), fanin::LayoutError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the shape does not fit the layout.
+    pub fn parts(&self, shape: &[usize]) -> Result<Vec<Part>, LayoutError> {
+        self.check(shape)?;
+        let output = self.axes.iter().position(|axis| *axis == Axis::Output);
+        let axis = output.unwrap_or(0);
+        let whole = [shape.get(axis).copied().unwrap_or(1)];
+        let sizes = if self.fused.is_empty() {
+            &whole[..]
+        } else {
+            &self.fused
+        };
+        let layout = Self {
+            fused: Vec::new(),
+            ..self.clone()
+        };
+        let mut first = 0;
+        let mut part = |&size: &usize| {
+            let range = first..first + size;
+            first = range.end;
+            let mut own = shape.to_vec();
+            if let Some(n) = own.get_mut(axis) {
+                *n = size;
+            }
+            Part {
+                whole: shape.to_vec(),
+                axis,
+                range,
+                shape: own,
+                layout: layout.clone(),
+            }
+        };
+        Ok(sizes.iter().map(&mut part).collect())
     }
 
     fn whole_fans(&self, shape: &[usize]) -> Result<Fans, LayoutError> {
@@ -349,6 +424,61 @@ impl Layout {
     }
 }
 
+/// One of the matrices of a fused weight; see [`Layout::parts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    whole: Vec<usize>,
+    axis: usize,
+    range: std::ops::Range<usize>,
+    shape: Vec<usize>,
+    layout: Layout,
+}
+
+impl Part {
+    /// The axis along which the parts lie.
+    pub fn axis(&self) -> usize {
+        self.axis
+    }
+
+    /// Where it lies along that axis.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.range.clone()
+    }
+
+    /// Its shape as a tensor of its own.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its layout as a tensor of its own.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Its fans.
+    ///
+    /// # Errors
+    /// When it is a vector.
+    pub fn fans(&self) -> Result<Fans, LayoutError> {
+        self.layout.fans(&self.shape)
+    }
+
+    /// The elements of the whole tensor that are its own, in ascending runs of neighbours; those of one part make up the
+    /// tensor that it would be alone.
+    pub fn runs(&self) -> impl Iterator<Item = std::ops::Range<u64>> + use<> {
+        let product = |sizes: &[usize]| sizes.iter().map(|&n| n as u64).product::<u64>();
+        let empty = self.shape.contains(&0);
+        let outer = product(&self.whole[..self.axis.min(self.whole.len())]);
+        let inner = self.whole.get(self.axis + 1..).map_or(1, product);
+        let size = self.whole.get(self.axis).map_or(1, |&n| n as u64);
+        let (from, to) = (self.range.start as u64, self.range.end as u64);
+        (0..if empty { 0 } else { outer }).map(move |row| {
+            let base = row * size;
+            (base + from) * inner..(base + to) * inner
+        })
+    }
+}
+
 /// The number of elements of a shape.
 pub(crate) fn elements(shape: &[usize]) -> Result<u64, LayoutError> {
     if shape.contains(&0) {
@@ -450,6 +580,57 @@ mod tests {
             parts.iter().map(|f| f.fan_out).collect::<Vec<_>>(),
             [4096.0, 1024.0, 1024.0]
         );
+    }
+
+    #[test]
+    fn layouts_of_the_frameworks() {
+        let heads = Layout::into_heads();
+        assert_eq!(fans(&heads, &[512, 8, 64]), (512.0, 512.0));
+        assert_eq!(fans(&Layout::out_of_heads(), &[8, 64, 256]), (512.0, 256.0));
+        assert_eq!(fans(&Layout::bilinear(), &[10, 20, 30]), (600.0, 10.0));
+        assert_eq!(
+            fans(
+                &Layout::conv_transpose_channels_last(2, &[2, 2]),
+                &[4, 4, 32, 64]
+            ),
+            fans(&Layout::conv_transpose(2, 1, &[2, 2]), &[64, 32, 4, 4])
+        );
+    }
+
+    #[test]
+    fn parts_cover_the_tensor_once() {
+        for (layout, shape) in [
+            (Layout::linear_out_in().fused(&[4, 0, 2]), vec![6, 5]),
+            (Layout::linear_in_out().fused(&[4, 0, 2]), vec![5, 6]),
+            (
+                Layout::linear_out_in().stack(1).fused(&[1, 2]),
+                vec![4, 3, 5],
+            ),
+            (
+                Layout::conv_channels_last(2, 1).fused(&[3, 3]),
+                vec![2, 2, 4, 6],
+            ),
+            (Layout::vector().fused(&[2; 4]), vec![8]),
+            (Layout::conv(1, 2), vec![4, 3, 2]),
+            (Layout::new([]), vec![]),
+        ] {
+            let mut seen = vec![0; shape.iter().product()];
+            let parts = layout.parts(&shape).unwrap();
+            for part in &parts {
+                let mut count = 0;
+                for run in part.runs() {
+                    count += run.end - run.start;
+                    run.for_each(|i| seen[i as usize] += 1);
+                }
+                assert_eq!(elements(part.shape()), Ok(count), "{layout:?}");
+                assert!(part.layout().check(part.shape()).is_ok());
+            }
+            assert!(seen.iter().all(|n| *n == 1), "{layout:?}");
+            if let Ok(fans) = layout.part_fans(&shape) {
+                let own: Vec<_> = parts.iter().map(|p| p.fans().unwrap()).collect();
+                assert_eq!(own, fans);
+            }
+        }
     }
 
     #[test]

@@ -18,13 +18,31 @@
 //! An [`Activation`] knows its [`Gain`], the factor that undoes what it does to a signal's second moment; [`moments`] has
 //! the expectations behind it, for any function.
 //!
+//! # The catalogue
+//!
+//! [`catalogue`] lists every initializer with its formula, use, reference and an example; [`initializers`] has a page for
+//! each.
+//!
+//! | for | initializers |
+//! |---|---|
+//! | values | `zeros`, `ones`, `constant`, `array` |
+//! | one distribution | `uniform`, `normal`, `truncated_normal`, `truncated_normal_absolute`, `log_uniform` |
+//! | a variance from the fans | `variance_scaling`, `xavier_…`, `kaiming_…`, `lecun_…`, `random_walk`, `spectral`, `mup` |
+//! | matrices | `orthogonal`, `identity`, `hadamard`, `idinit`, `sparse`, `mirrored`, `nguyen_widrow` |
+//! | convolutions | `delta_orthogonal`, `orthogonal_conv`, `identity`, `bilinear` |
+//! | residual branches | `residual`, `fixup`, `rezero`, `layer_scale`, `t_fixup`, `deepnorm` |
+//! | transformers | `small_init`, `wang_init`, `embedding`, `lora_a`, `lora_b` |
+//! | biases | `prior_bias`, `log_prior`, `forget_gate`, `chrono` |
+//! | coordinates | `siren_first`, `siren` |
+//! | others in one | `concat`, `scaled` |
+//!
 //! # Promises
 //!
 //! * **Same seed, same bits.** The value at index i of a tensor is a function of the seed, the tensor's name and i. Not
 //!   of threads, slices, order of calls, instruction set or platform. The contract is called
 //!   [`philox4x32-10/v1`](stream) and written down there; that name never changes its meaning.
 //! * **Any slice, alone.** Also of orthogonal matrices, whose rows depend on no other row.
-//! * **One stream for all formats.** `f16` and `bf16` are the `f32` value rounded to nearest even; `f64` agrees with
+//! * **One stream for all formats.** `f16`, `bf16` and the 8-bit floats are the `f32` value rounded to nearest even; `f64` agrees with
 //!   `f32` to `f32`'s rounding.
 //! * **No default seed**, no hidden state: who fills weights says which.
 //! * **Bad input gets a sentence**: numbers are checked where they enter, and the error names the initializer, the shape
@@ -41,7 +59,7 @@
 //! * `serde` (default): [`Seed`] as a number, [`DType`] and [`Initializer`] as their text.
 
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // allowed in simd/avx2.rs, simd/avx512.rs and, for a derive, float8.rs
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes index several arrays alike, and the loops say so"
@@ -52,14 +70,17 @@ mod dtype;
 mod element;
 mod fans;
 mod filler;
+mod float8;
 mod gain;
 pub mod initializers;
+pub mod isa;
 mod layout;
 mod math;
 pub mod moments;
 mod parallel;
 mod sampler;
 mod seed;
+mod simd;
 pub mod stream;
 mod text;
 
@@ -68,11 +89,12 @@ pub use dtype::{DType, UnknownDType};
 pub use element::Element;
 pub use fans::{Fans, Mode, UnknownMode};
 pub use filler::{Filler, RangeError};
+pub use float8::{F8E4M3, F8E5M2};
 pub use gain::Gain;
 pub use initializers::{
     Distribution, Entry, InitError, Initializer, UnknownDistribution, catalogue,
 };
-pub use layout::{Axis, Layout, LayoutError};
+pub use layout::{Axis, Layout, LayoutError, Part};
 pub use seed::Seed;
 pub use stream::Stream;
 pub use text::ParseError;

@@ -1,6 +1,6 @@
 //! F502: the same random numbers twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use fanin_network::{HostData, HostTensor};
@@ -15,30 +15,27 @@ pub(super) const PAGE: Page = Page {
     title: "two weights with the same random numbers",
     what: "Two different parameters hold the same elements, bit by bit.",
     why: "Layers are meant to be independent draws. The same numbers in several layers make their errors add up instead of averaging out, and come from a generator that was seeded anew for each layer or from a copied block.",
-    judged: "Compares all weights of at least 16 elements that are not constant, biases and norms apart. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
+    judged: "Compares all weights that hold at least 16 different numbers; fewer are a pattern (an identity, a bias with the forget gate at one), which may well recur. Two independent draws never agree in every element. Tied weights are one parameter and do not count.",
     fix: "Draw each parameter from a stream of its own; fanin's streams are named by the parameter.",
     reference: "Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3",
 };
 
-/// Fewer elements than this may agree by being few.
+/// Fewer different numbers than this are a pattern and no draw.
 const ENOUGH: usize = 16;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut first: HashMap<u64, (&str, &HostTensor)> = HashMap::new();
+    let mut first: HashMap<u64, Vec<(&str, &HostTensor)>> = HashMap::new();
     let mut findings = Vec::new();
     for seen in &scene.trace.parameters {
-        let varies = seen.range.0 < seen.range.1 && seen.non_finite == 0;
         let Some(tensor) = scene.weights.get(&seen.name) else {
             continue;
         };
-        if !varies || tensor.len() < ENOUGH || scene.is_offset(seen) {
+        if seen.non_finite > 0 || !is_drawn(tensor) {
             continue;
         }
-        let Some((other, _)) = first
-            .get(&digest(tensor))
-            .filter(|(_, other)| other.data == tensor.data)
-        else {
-            first.insert(digest(tensor), (&seen.name, tensor));
+        let alike = first.entry(digest(tensor)).or_default();
+        let Some((other, _)) = alike.iter().find(|(_, other)| other.data == tensor.data) else {
+            alike.push((&seen.name, tensor));
             continue;
         };
         findings.push(Finding {
@@ -59,13 +56,35 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-fn digest(tensor: &HostTensor) -> u64 {
-    let mut hasher = DefaultHasher::new();
+/// Whether a tensor holds enough different numbers to have been drawn.
+fn is_drawn(tensor: &HostTensor) -> bool {
+    let mut different = HashSet::new();
+    let mut enough = |bits: u64| different.insert(bits) && different.len() >= ENOUGH;
     match &tensor.data {
-        HostData::F32(v) => v.iter().for_each(|x| x.to_bits().hash(&mut hasher)),
-        HostData::F64(v) => v.iter().for_each(|x| x.to_bits().hash(&mut hasher)),
-        HostData::I64(v) => v.hash(&mut hasher),
-        HostData::Bool(v) => v.hash(&mut hasher),
+        HostData::F32(v) => v.iter().any(|x| enough(u64::from(x.to_bits()))),
+        HostData::F64(v) => v.iter().any(|x| enough(x.to_bits())),
+        HostData::I64(_) | HostData::Bool(_) => false,
+    }
+}
+
+/// A hash of the length and of elements spread over the tensor: what differs in it differs, what
+/// agrees is compared in full.
+fn digest(tensor: &HostTensor) -> u64 {
+    const SAMPLES: usize = 64;
+    let step = (tensor.len() / SAMPLES).max(1);
+    let mut hasher = DefaultHasher::new();
+    tensor.len().hash(&mut hasher);
+    match &tensor.data {
+        HostData::F32(v) => v
+            .iter()
+            .step_by(step)
+            .for_each(|x| x.to_bits().hash(&mut hasher)),
+        HostData::F64(v) => v
+            .iter()
+            .step_by(step)
+            .for_each(|x| x.to_bits().hash(&mut hasher)),
+        HostData::I64(v) => v.iter().step_by(step).for_each(|x| x.hash(&mut hasher)),
+        HostData::Bool(v) => v.iter().step_by(step).for_each(|x| x.hash(&mut hasher)),
     }
     hasher.finish()
 }

@@ -14,8 +14,10 @@ use crate::args::{CheckArgs, FixMode, Format, OptimizerName};
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
-/// Layers that the terminal table lists unless `--all` asks for more.
-pub(crate) const ROWS: usize = 30;
+/// Layers that the terminal table lists.
+pub(crate) fn rows(all: bool) -> usize {
+    if all { usize::MAX } else { 30 }
+}
 
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     let (network, data) = open(&args.model, args.data.as_deref())?;
@@ -46,7 +48,7 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
             },
         )?);
     }
-    let rows = if args.all { usize::MAX } else { ROWS };
+    let rows = rows(args.all);
     let Some(how) = args.fix else {
         return show(args, &network, plan.as_ref(), &checkup, rows, printer);
     };

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use fanin::Activation;
 use fanin_check::Page;
+use fanin_network::architecture::{Guide, guides};
+use fanin_plan::Recipe;
 
 use crate::args::ExplainArgs;
 use crate::output::{Printer, Status};
@@ -29,19 +31,28 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
     if let Ok(activation) = wanted.parse::<Activation>() {
         return explain_activation(activation, printer);
     }
+    if let Some(guide) = guides().iter().find(|guide| guide.name == wanted) {
+        return architecture(guide, printer);
+    }
+    if let Ok(recipe) = wanted.parse::<Recipe>() {
+        return explain_recipe(recipe, printer);
+    }
+    if wanted == "operators" {
+        return operators(printer);
+    }
     let names = fanin::catalogue()
         .iter()
         .flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied()))
         .map(str::to_owned)
-        .chain(fanin_check::pages().iter().map(|p| p.code.to_string()));
+        .chain(fanin_check::pages().iter().map(|p| p.code.to_string()))
+        .chain(guides().iter().map(|guide| guide.name.to_owned()))
+        .chain(Recipe::ALL.map(|recipe| recipe.to_string()));
     let near = nearest(&wanted, names);
     match near {
         Some(near) => {
             bail!("nothing is called `{name}`; did you mean `{near}`? `fanin explain` lists all")
         }
-        None => bail!(
-            "nothing is called `{name}`; `fanin explain` lists all initializers, activations and codes"
-        ),
+        None => bail!("nothing is called `{name}`; `fanin explain` lists all there is"),
     }
 }
 
@@ -52,6 +63,8 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
             "initializers": fanin::catalogue().iter().map(|e| e.name).collect::<Vec<_>>(),
             "activations": Activation::all().map(|a| a.to_string()).collect::<Vec<_>>(),
             "findings": fanin_check::pages().iter().map(|p| p.code.to_string()).collect::<Vec<_>>(),
+            "recipes": Recipe::ALL.map(Recipe::name),
+            "architectures": guides().iter().map(|guide| guide.name).collect::<Vec<_>>(),
         });
         printer.print(&format!("{document:#}\n"))?;
         return Ok(Status::Fine);
@@ -59,20 +72,45 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
     let mut text = String::from("Initializers\n");
     // Writing into a String does not fail.
     for entry in fanin::catalogue() {
-        let _ = writeln!(text, "  {:<20} {}", entry.name, entry.formula);
+        let _ = writeln!(text, "  {:<26} {}", entry.name, clipped(entry.formula));
     }
     text.push_str("\nActivations, with the gain that keeps the second moment\n");
     for activation in Activation::all() {
         let name = activation.to_string();
-        let _ = writeln!(text, "  {name:<20} {:.7}", activation.gain().value());
+        let _ = writeln!(text, "  {name:<26} {:.7}", activation.gain().value());
     }
     text.push_str("\nFindings\n");
     for page in fanin_check::pages() {
-        let _ = writeln!(text, "  {:<20} {}", page.code.to_string(), page.title);
+        let _ = writeln!(text, "  {:<26} {}", page.code.to_string(), page.title);
     }
-    text.push_str("\n`fanin explain NAME` explains one.\n");
+    text.push_str("\nRecipes\n");
+    for recipe in Recipe::ALL {
+        let _ = writeln!(
+            text,
+            "  {:<26} {}",
+            recipe.name(),
+            clipped(recipe.describe())
+        );
+    }
+    text.push_str("\nOne-line architectures\n");
+    for guide in guides() {
+        let _ = writeln!(text, "  {:<26} {}", guide.name, clipped(guide.form));
+    }
+    text.push_str(
+        "\n`fanin explain NAME` explains one; `fanin explain operators` lists what can be run.\n",
+    );
     printer.print(&text)?;
     Ok(Status::Fine)
+}
+
+/// The beginning of a text, as much as a line of the list holds.
+fn clipped(text: &str) -> String {
+    const ROOM: usize = 71;
+    if text.chars().count() <= ROOM {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(ROOM - 1).collect();
+    format!("{}…", start.trim_end())
 }
 
 fn initializer(entry: &fanin::Entry, printer: &Printer) -> anyhow::Result<Status> {
@@ -162,6 +200,68 @@ fn explain_activation(activation: Activation, printer: &Printer) -> anyhow::Resu
                 format!(
                     "each layer at this gain multiplies the squared gradient by {:.9} = E[f'^2]/E[f^2]",
                     slope / second
+                ),
+            ),
+        ],
+        printer,
+    )
+}
+
+fn architecture(guide: &Guide, printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let document = serde_json::json!({
+            "architecture": guide.name,
+            "what": guide.what,
+            "form": guide.form,
+            "options": guide.options.lines().collect::<Vec<_>>(),
+            "examples": guide.examples,
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        guide.name,
+        &[
+            ("What", guide.what.to_owned()),
+            ("Form", guide.form.to_owned()),
+            ("Options, the default first", guide.options.to_owned()),
+            ("Examples", guide.examples.join("\n")),
+        ],
+        printer,
+    )
+}
+
+/// The operators of ONNX that can be run.
+fn operators(printer: &Printer) -> anyhow::Result<Status> {
+    let all = fanin_run::operators();
+    if printer.json() {
+        printer.print(&format!("{:#}\n", serde_json::json!({ "operators": all })))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        &format!("{} operators of ONNX can be run", all.len()),
+        &[("Operators", all.join(", "))],
+        printer,
+    )
+}
+
+fn explain_recipe(recipe: Recipe, printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let document = serde_json::json!({
+            "recipe": recipe.name(),
+            "what": recipe.describe(),
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        recipe.name(),
+        &[
+            ("Recipe", recipe.describe().to_owned()),
+            (
+                "See it",
+                format!(
+                    "fanin plan MODEL --recipe {recipe} prints what it gives each parameter of a model, and why"
                 ),
             ),
         ],

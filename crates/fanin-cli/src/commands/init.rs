@@ -9,7 +9,7 @@ use fanin_plan::{FillOptions, Plan};
 use fanin_report::Report;
 
 use crate::args::{Format, InitArgs};
-use crate::commands::check::{ROWS, status};
+use crate::commands::check::{rows, status};
 use crate::commands::{check, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     printer.print(&match printer.format {
         Format::Json => report.json(),
         Format::Sarif => report.sarif(),
-        Format::Text => report.terminal(ROWS),
+        Format::Text => report.terminal(rows(args.all)),
     })?;
     let list: Vec<String> = written.iter().map(|p| p.display().to_string()).collect();
     printer.remark(&format!("wrote {}", list.join(", ")));

@@ -40,11 +40,15 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The shape of the data for an input; each architecture has only one.
+    fn given(&self, input: &str) -> Option<&Vec<usize>> {
+        let shapes = &self.dims.inputs;
+        shapes.get(input).or_else(|| shapes.get(Dims::SOLE))
+    }
+
     /// Size of the batch axis.
     pub(crate) fn batch(&self, input: &str) -> usize {
-        self.dims
-            .inputs
-            .get(input)
+        self.given(input)
             .and_then(|shape| shape.first().copied())
             .or_else(|| self.dims.named.get("batch").copied())
             .or(self.dims.batch)
@@ -53,9 +57,7 @@ impl<'a> Builder<'a> {
 
     /// Length of the sequence axis.
     pub(crate) fn length(&self, input: &str, default: usize) -> usize {
-        self.dims
-            .inputs
-            .get(input)
+        self.given(input)
             .and_then(|shape| shape.get(1).copied())
             .or_else(|| {
                 ["sequence", "time"]
@@ -78,7 +80,7 @@ impl<'a> Builder<'a> {
         element: ElementType,
         shape: Vec<usize>,
     ) -> Result<ValueId, NetworkError> {
-        if let Some(given) = self.dims.inputs.get(name)
+        if let Some(given) = self.given(name)
             && *given != shape
         {
             return Err(NetworkError::Request(format!(

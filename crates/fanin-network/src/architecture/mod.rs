@@ -53,6 +53,7 @@ mod activation;
 mod arguments;
 pub(crate) mod builder;
 mod conv;
+mod guide;
 mod lexer;
 mod mlp;
 mod recurrent;
@@ -61,10 +62,12 @@ mod transformer;
 use arguments::Arguments;
 use builder::Builder;
 
+pub use guide::{Guide, guides};
+
 use crate::{Dims, Network, NetworkError};
 
 /// The architectures, by name.
-const NAMES: &[&str] = &["mlp", "conv", "transformer", "lstm", "gru", "rnn"];
+const NAMES: [&str; 6] = ["mlp", "conv", "transformer", "lstm", "gru", "rnn"];
 
 /// Builds the network that a line describes: operators of ONNX opset 20, parameters without
 /// elements ([`crate::Payload::Absent`]), shapes inferred, roles assigned.
@@ -90,7 +93,7 @@ pub(crate) fn build(text: &str, dims: &Dims) -> Result<Network, NetworkError> {
         "transformer" => transformer::build(&mut arguments, &mut builder)?,
         "lstm" | "gru" | "rnn" => recurrent::build(&mut arguments, &mut builder)?,
         other => {
-            let hint = lexer::suggestion(other, NAMES);
+            let hint = lexer::suggestion(other, &NAMES);
             return Err(arguments.error(
                 arguments.name.column,
                 format!(

@@ -142,6 +142,7 @@ impl Graph {
                 residual_branches: None,
                 tied: false,
                 recurrent: None,
+                forget_gate: None,
                 node: String::new(),
                 because: String::new(),
             },

@@ -176,6 +176,15 @@ pub(super) fn describe(free: &[FreeDimension]) -> String {
     format!("its free dimensions are {}", each.join(", "))
 }
 
+/// The input that [`Dims::SOLE`] stands for.
+fn sole(declarations: &[Declaration]) -> Option<&Declaration> {
+    if let [only] = declarations {
+        return Some(only);
+    }
+    let mut floating = declarations.iter().filter(|d| d.element.is_float());
+    floating.next().filter(|_| floating.next().is_none())
+}
+
 /// The shape of each input under what the user says, in order.
 pub(super) fn shapes(declarations: &[Declaration], dims: &Dims) -> Result<Vec<Vec<usize>>, String> {
     let free = free(declarations);
@@ -187,8 +196,17 @@ pub(super) fn shapes(declarations: &[Declaration], dims: &Dims) -> Result<Vec<Ve
             ));
         }
     }
+    let given = |input: &Declaration| {
+        let alias = || {
+            dims.inputs
+                .get(Dims::SOLE)
+                .filter(|_| sole(declarations) == Some(input))
+        };
+        dims.inputs.get(&input.name).or_else(alias)
+    };
     for name in dims.inputs.keys() {
-        if !declarations.iter().any(|d| &d.name == name) {
+        let alias = name == Dims::SOLE && sole(declarations).is_some();
+        if !alias && !declarations.iter().any(|d| &d.name == name) {
             let names: BTreeSet<_> = declarations
                 .iter()
                 .map(|d| format!("`{}`", d.name))
@@ -203,7 +221,7 @@ pub(super) fn shapes(declarations: &[Declaration], dims: &Dims) -> Result<Vec<Ve
     // What whole shapes say about symbols comes first, as it wins.
     let mut sizes: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for input in declarations {
-        let Some(given) = dims.inputs.get(&input.name) else {
+        let Some(given) = given(input) else {
             continue;
         };
         let Some(axes) = &input.axes else { continue };
@@ -235,7 +253,7 @@ pub(super) fn shapes(declarations: &[Declaration], dims: &Dims) -> Result<Vec<Ve
     let mut batch_used = dims.batch.is_none();
     let mut shapes = Vec::with_capacity(declarations.len());
     for input in declarations {
-        let shape = match (&input.axes, dims.inputs.get(&input.name)) {
+        let shape = match (&input.axes, given(input)) {
             (_, Some(given)) => {
                 batch_used = true;
                 given.clone()
@@ -323,6 +341,40 @@ mod tests {
             named: pairs.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect(),
             ..Dims::default()
         }
+    }
+
+    #[test]
+    fn the_only_input_goes_by_a_name_that_fits_any_model() {
+        let image = Declaration {
+            name: "pixels".to_owned(),
+            element: ElementType::F32,
+            axes: Some(vec![Axis::Named("n".to_owned()), Axis::Fixed(3)]),
+        };
+        let ids = Declaration {
+            name: "ids".to_owned(),
+            element: ElementType::I64,
+            axes: Some(vec![Axis::Named("n".to_owned())]),
+        };
+        let given = |shape: &[usize]| Dims {
+            inputs: [("input".to_owned(), shape.to_vec())].into(),
+            ..Dims::default()
+        };
+        let two = [image.clone(), ids.clone()];
+        assert_eq!(
+            shapes(&two, &given(&[7, 3])).unwrap(),
+            [vec![7, 3], vec![7]]
+        );
+        let one = std::slice::from_ref(&ids);
+        assert_eq!(shapes(one, &given(&[5])).unwrap(), [[5]]);
+        let both = [
+            image.clone(),
+            Declaration {
+                name: "mask".to_owned(),
+                ..image
+            },
+        ];
+        let error = shapes(&both, &given(&[7, 3])).unwrap_err();
+        assert!(error.contains("no input `input`"), "{error}");
     }
 
     #[test]

@@ -282,6 +282,7 @@ pub(crate) fn provisional() -> Purpose {
         residual_branches: None,
         tied: false,
         recurrent: None,
+        forget_gate: None,
         node: String::new(),
         because: String::from("not assigned yet"),
     }

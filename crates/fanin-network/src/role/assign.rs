@@ -131,6 +131,7 @@ fn answers(network: &Network) -> Vec<(fanin::Layout, Purpose)> {
                     residual_branches: residual,
                     tied,
                     recurrent: verdict.recurrent,
+                    forget_gate: verdict.forget_gate,
                     node,
                     because: verdict.because,
                 },

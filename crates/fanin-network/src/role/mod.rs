@@ -11,6 +11,7 @@ mod assign;
 mod attention;
 mod convolution;
 mod embedding;
+mod forget;
 mod gate;
 mod head;
 pub(crate) mod layout;

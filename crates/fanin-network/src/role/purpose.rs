@@ -1,6 +1,7 @@
 //! The words in which a parameter's place is told.
 
 use std::fmt;
+use std::ops::Range;
 
 use fanin::Activation;
 
@@ -108,6 +109,8 @@ pub struct Purpose {
     pub tied: bool,
     /// For recurrent parameters: operator (`LSTM`, `GRU`, `RNN`) and hidden size.
     pub recurrent: Option<(RecurrentKind, usize)>,
+    /// For the bias that an LSTM adds to W's products: where along its last axis the forget gate is.
+    pub forget_gate: Option<Range<usize>>,
     /// The node that uses it first.
     pub node: String,
     /// Why this role, in words for the plan: "feeds relu through batch norm".

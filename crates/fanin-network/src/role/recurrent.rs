@@ -8,7 +8,7 @@ use super::residual::Streams;
 use super::uses::{Use, Verdict};
 use super::view::View;
 use super::walk::{sources, trace};
-use super::{Feeds, Role, layout};
+use super::{Feeds, Role, forget, layout};
 use crate::{NodeId, RecurrentKind, ValueId};
 
 /// Weights and bias of a recurrent operator.
@@ -52,7 +52,7 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
     let axes = layout::carry(&meaning, &found.origins, found.rank);
     let width = axes
         .iter()
-        .zip(parameter_shape(view, found))
+        .zip(view.shape(found.parameter).iter().copied())
         .filter(|(axis, _)| **axis == Axis::Output)
         .map(|(_, size)| size)
         .product::<usize>();
@@ -60,31 +60,14 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
     if hidden > 0 && width % hidden == 0 && width / hidden > 1 {
         layout.fused = vec![hidden; width / hidden];
     }
+    let is_lstm_bias = kind == RecurrentKind::Lstm && role == Role::RecurrentBias;
     Some(Verdict {
         recurrent: Some((kind, hidden)),
+        forget_gate: is_lstm_bias
+            .then(|| forget::gate(view, found.parameter, found.value, hidden))
+            .flatten(),
         ..Verdict::new(role, layout, format!("{what} {} `{}`", node.op, node.name))
     })
-}
-
-/// The shape of the parameter itself, found back from the value that arrives.
-fn parameter_shape(view: &View<'_>, found: &Use) -> Vec<usize> {
-    let mut id = found.value;
-    let mut open = vec![id];
-    let mut steps = 0usize;
-    while let Some(next) = open.pop() {
-        steps += 1;
-        if steps > 256 {
-            break;
-        }
-        if view.network.as_parameter(next).is_some() && view.shape(next).len() == found.rank {
-            id = next;
-            break;
-        }
-        if let Some(node) = view.producer(next) {
-            open.extend(node.inputs.iter().copied().flatten());
-        }
-    }
-    view.shape(id).to_vec()
 }
 
 /// A linear layer whose own output, through a sum and an activation, is its next input: recurrence

@@ -166,6 +166,59 @@ fn recurrent_weights_made_of_parts_keep_their_axes() {
     );
 }
 
+/// PyTorch keeps the gates as i, f, g, o; its exporter slices and joins them into ONNX's i, o, f, c.
+#[test]
+fn the_forget_gate_is_found_in_the_exporters_own_order() {
+    let network = network(|b| {
+        let x = input(b, &[5, 2, 6]);
+        let w = b.parameter("w", &[1, 16, 6]).unwrap();
+        let r = b.parameter("r", &[1, 16, 4]).unwrap();
+        let axis = b.integers(&[0]).unwrap();
+        let mut parts = Vec::new();
+        for name in ["b_ih", "b_hh"] {
+            let bias = b.parameter(name, &[16]).unwrap();
+            for gate in [0, 3, 1, 2] {
+                let (from, to) = (4 * gate, 4 * gate + 4);
+                let (from, to) = (b.integers(&[from]).unwrap(), b.integers(&[to]).unwrap());
+                parts.push(op(b, "Slice", &[bias, from, to, axis]));
+            }
+        }
+        let bias = with(b, "Concat", &parts, none().set("axis", Attribute::Int(0)));
+        let bias = op(b, "Unsqueeze", &[bias, axis]);
+        with(
+            b,
+            "LSTM",
+            &[x, w, r, bias],
+            none().set("hidden_size", Attribute::Int(4)),
+        )
+    });
+    assert_eq!(find(&network, "b_ih").purpose.forget_gate, Some(4..8));
+    assert_eq!(find(&network, "b_hh").purpose.forget_gate, None);
+    assert_eq!(find(&network, "w").purpose.forget_gate, None);
+}
+
+#[test]
+fn the_forget_gate_of_onnxs_own_bias() {
+    for directions in [1usize, 2] {
+        let network = network(|b| {
+            let x = input(b, &[5, 2, 6]);
+            let w = b.parameter("w", &[directions, 16, 6]).unwrap();
+            let r = b.parameter("r", &[directions, 16, 4]).unwrap();
+            let bias = b.parameter("bias", &[directions, 32]).unwrap();
+            let both = if directions == 2 {
+                "bidirectional"
+            } else {
+                "forward"
+            };
+            let attributes = none()
+                .set("hidden_size", Attribute::Int(4))
+                .set("direction", Attribute::String(both.to_owned()));
+            with(b, "LSTM", &[x, w, r, bias], attributes)
+        });
+        assert_eq!(find(&network, "bias").purpose.forget_gate, Some(8..12));
+    }
+}
+
 #[test]
 fn recurrence_written_out() {
     let network = network(|b| {

@@ -1,6 +1,7 @@
 //! Where a parameter meets the signal, with its axes followed on the way.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use fanin::Layout;
 
@@ -12,6 +13,8 @@ use crate::{NodeId, RecurrentKind, ValueId};
 /// One use of a parameter.
 #[derive(Clone, Debug)]
 pub(super) struct Use {
+    /// The parameter.
+    pub(super) parameter: ValueId,
     /// The node at which it meets the signal.
     pub(super) node: NodeId,
     /// As which input.
@@ -35,6 +38,7 @@ pub(super) struct Verdict {
     pub(super) norm_follows: bool,
     pub(super) residual_branches: Option<usize>,
     pub(super) recurrent: Option<(RecurrentKind, usize)>,
+    pub(super) forget_gate: Option<Range<usize>>,
     pub(super) because: String,
 }
 
@@ -47,6 +51,7 @@ impl Verdict {
             norm_follows: false,
             residual_branches: None,
             recurrent: None,
+            forget_gate: None,
             because,
         }
     }
@@ -75,6 +80,7 @@ pub(super) fn uses(view: &View<'_>, value: ValueId) -> Vec<Use> {
                 }
                 if meets {
                     found.push(Use {
+                        parameter: value,
                         node: consumer,
                         slot,
                         value: id,

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytemuck::NoUninit;
-use fanin::{DType, Element};
+use fanin::{DType, Element, F8E4M3, F8E5M2};
 use half::{bf16, f16};
 
 use super::header::{FileMap, lay_out};
@@ -221,6 +221,8 @@ struct Room {
     f32: Vec<f32>,
     f16: Vec<f16>,
     bf16: Vec<bf16>,
+    f8e4m3: Vec<F8E4M3>,
+    f8e5m2: Vec<F8E5M2>,
 }
 
 fn write_block(file: &File, tensor: &Tensor, block: u64, room: &mut Room) -> io::Result<u64> {
@@ -229,6 +231,8 @@ fn write_block(file: &File, tensor: &Tensor, block: u64, room: &mut Room) -> io:
         DType::F32 => write_elements(file, tensor, block, &mut room.f32),
         DType::F16 => write_elements(file, tensor, block, &mut room.f16),
         DType::BF16 => write_elements(file, tensor, block, &mut room.bf16),
+        DType::F8E4M3 => write_elements(file, tensor, block, &mut room.f8e4m3),
+        DType::F8E5M2 => write_elements(file, tensor, block, &mut room.f8e5m2),
     }
 }
 

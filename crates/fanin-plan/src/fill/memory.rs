@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fanin::{DType, Element};
+use fanin::{DType, Element, F8E4M3, F8E5M2};
 use fanin_network::{ElementType, HostData, HostTensor, Weights};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -68,6 +68,15 @@ impl Plan {
             DType::BF16 => (
                 ElementType::Bf16,
                 HostData::F32(values(&source, entry, bf16::to_f32)?),
+            ),
+            // No network computes in eight bits: the values, as f32.
+            DType::F8E4M3 => (
+                ElementType::F32,
+                HostData::F32(values(&source, entry, F8E4M3::to_f32)?),
+            ),
+            DType::F8E5M2 => (
+                ElementType::F32,
+                HostData::F32(values(&source, entry, F8E5M2::to_f32)?),
             ),
         };
         HostTensor::new(entry.shape.clone(), element, data).ok_or_else(|| too_large(entry))

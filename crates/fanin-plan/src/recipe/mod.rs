@@ -4,6 +4,7 @@ mod auto;
 mod gpt2;
 mod keras;
 mod place;
+mod plain;
 mod torch;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use fanin::Initializer;
 
 use crate::suggest;
+use plain::Plain;
 
 pub(crate) use place::{Facts, Place};
 
@@ -27,6 +29,18 @@ pub enum Recipe {
     Keras,
     /// GPT-2's: N(0, 0.02), residual ends divided by the root of their number.
     Gpt2,
+    /// Every weight zero.
+    Zeros,
+    /// Every weight from N(0, 1), whatever its fans: what comes of not thinking about scale.
+    Random,
+    /// Every weight by Xavier's uniform rule (Glorot & Bengio 2010).
+    Xavier,
+    /// Every weight by He's normal rule (He et al. 2015).
+    He,
+    /// Every weight from N(0, 1 / fan_in) (LeCun et al. 1998).
+    Lecun,
+    /// Every weight orthogonal, with gain 1 (Saxe et al. 2013).
+    Orthogonal,
 }
 
 /// What a recipe chose for one parameter, and why.
@@ -47,7 +61,18 @@ impl Choice {
 
 impl Recipe {
     /// All recipes.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Torch, Self::Keras, Self::Gpt2];
+    pub const ALL: [Self; 10] = [
+        Self::Auto,
+        Self::Torch,
+        Self::Keras,
+        Self::Gpt2,
+        Self::Zeros,
+        Self::Random,
+        Self::Xavier,
+        Self::He,
+        Self::Lecun,
+        Self::Orthogonal,
+    ];
 
     /// The name by which it is asked for.
     pub const fn name(self) -> &'static str {
@@ -56,6 +81,12 @@ impl Recipe {
             Self::Torch => "torch",
             Self::Keras => "keras",
             Self::Gpt2 => "gpt2",
+            Self::Zeros => "zeros",
+            Self::Random => "random",
+            Self::Xavier => "xavier",
+            Self::He => "he",
+            Self::Lecun => "lecun",
+            Self::Orthogonal => "orthogonal",
         }
     }
 
@@ -72,6 +103,12 @@ impl Recipe {
             Self::Gpt2 => {
                 "GPT-2's: N(0, 0.02), the last layer of each residual branch divided by the root of the number of branches"
             }
+            Self::Zeros => "every weight zero, to show what symmetry does",
+            Self::Random => "every weight from N(0, 1), to show what a scale without thought does",
+            Self::Xavier => "every weight by Xavier's uniform rule, whatever it feeds",
+            Self::He => "every weight by He's normal rule, whatever it feeds",
+            Self::Lecun => "every weight from N(0, 1 / fan_in), whatever it feeds",
+            Self::Orthogonal => "every weight orthogonal with gain 1, whatever it feeds",
         }
     }
 
@@ -82,6 +119,12 @@ impl Recipe {
             Self::Torch => torch::choose(place),
             Self::Keras => keras::choose(place),
             Self::Gpt2 => gpt2::choose(place),
+            Self::Zeros => plain::choose(place, Plain::Zeros),
+            Self::Random => plain::choose(place, Plain::Random),
+            Self::Xavier => plain::choose(place, Plain::Xavier),
+            Self::He => plain::choose(place, Plain::He),
+            Self::Lecun => plain::choose(place, Plain::Lecun),
+            Self::Orthogonal => plain::choose(place, Plain::Orthogonal),
         }
     }
 }
@@ -129,7 +172,7 @@ mod tests {
         );
         assert_eq!(
             "xyz".parse::<Recipe>().unwrap_err().to_string(),
-            "there is no recipe `xyz`; known are auto, torch, keras, gpt2"
+            "there is no recipe `xyz`; known are auto, torch, keras, gpt2, zeros, random, xavier, he, lecun, orthogonal"
         );
     }
 }

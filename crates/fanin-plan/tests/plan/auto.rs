@@ -483,6 +483,7 @@ fn recurrent(role: Role, kind: RecurrentKind, shape: &[usize], axes: &str) -> fa
 fn the_forget_gate_of_an_lstm_starts_at_one() {
     let purpose = Purpose {
         recurrent: Some((RecurrentKind::Lstm, 3)),
+        forget_gate: Some(6..9),
         ..purpose(Role::RecurrentBias, Feeds::Linear)
     };
     let plan = plan(&single(&[2, 24], layout("so"), purpose), Recipe::Auto);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::networks::{layout, purpose, relu};
-use fanin::{DType, Seed};
+use fanin::{DType, F8E4M3, F8E5M2, Seed};
 use fanin_network::{Feeds, HostData, Network, Role};
 use fanin_plan::{FillOptions, Plan, Recipe, Request, Rules, shard_path};
 use half::{bf16, f16};
@@ -93,6 +93,12 @@ fn bytes_of(data: &HostData, dtype: DType) -> Vec<u8> {
             .iter()
             .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
             .collect(),
+        (HostData::F32(v), DType::F8E4M3) => {
+            v.iter().map(|&x| F8E4M3::from_f32(x).to_bits()).collect()
+        }
+        (HostData::F32(v), DType::F8E5M2) => {
+            v.iter().map(|&x| F8E5M2::from_f32(x).to_bits()).collect()
+        }
         other => panic!("{other:?}"),
     }
 }

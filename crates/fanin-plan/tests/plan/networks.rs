@@ -36,6 +36,7 @@ pub(crate) fn purpose(role: Role, feeds: Feeds) -> Purpose {
         residual_branches: None,
         tied: false,
         recurrent: None,
+        forget_gate: None,
         node: "node".to_owned(),
         because: String::new(),
     }

@@ -227,3 +227,54 @@ fn gpt2_scales_only_the_ends_of_branches() {
     assert_eq!(weight(None), "normal(std=0.02)".parse().unwrap());
     assert_eq!(weight(Some(16)), "normal(std=0.005)".parse().unwrap());
 }
+
+#[test]
+fn a_plain_recipe_treats_all_weights_alike_and_nothing_else() {
+    use fanin::Initializer::{KaimingNormal, LecunNormal, Normal, Ones, Orthogonal, Zeros};
+    use fanin::{Initializer, Mode};
+    let weights: [(Recipe, Initializer); 6] = [
+        (Recipe::Zeros, Zeros),
+        (
+            Recipe::Random,
+            Normal {
+                mean: 0.0,
+                std: 1.0,
+            },
+        ),
+        (Recipe::Xavier, Initializer::XavierUniform { gain: 1.0 }),
+        (
+            Recipe::He,
+            KaimingNormal {
+                mode: Mode::FanIn,
+                gain: std::f64::consts::SQRT_2,
+            },
+        ),
+        (Recipe::Lecun, LecunNormal { gain: 1.0 }),
+        (Recipe::Orthogonal, Orthogonal { gain: 1.0 }),
+    ];
+    for (recipe, expected) in weights {
+        let chosen = |role, shape: &[usize], axes| {
+            let network = single(shape, layout(axes), purpose(role, relu()));
+            entry(&network, recipe).initializer
+        };
+        for role in [
+            Role::Weight,
+            Role::AttentionQkv,
+            Role::RecurrentHidden,
+            Role::OutputHead,
+            Role::Gate,
+        ] {
+            assert_eq!(chosen(role, &[8, 6], "oi"), expected, "{recipe} {role}");
+        }
+        assert_eq!(chosen(Role::Bias, &[8], "o"), Zeros);
+        assert_eq!(chosen(Role::NormScale, &[8], "o"), Ones);
+        let embedding = chosen(Role::Embedding, &[8, 6], "oi");
+        assert_eq!(
+            embedding,
+            Normal {
+                mean: 0.0,
+                std: 0.02
+            }
+        );
+    }
+}

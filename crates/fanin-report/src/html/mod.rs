@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use fanin_check::{Finding, Severity, Verdict};
 
 use crate::Report;
+use crate::bars::bars;
 use crate::chart::{Point, depth_curve, title};
 use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
-use crate::terminal::severity_name;
+use crate::terminal::{further, severity_name};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -34,11 +35,12 @@ pub(crate) fn render(report: &Report<'_>) -> String {
     );
     findings(&mut page, &checkup.findings, &layers);
     curves(&mut page, &layers);
+    distributions(&mut page, &layers);
     table(&mut page, &layers);
     plan(&mut page, report);
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>\n",
+        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>",
         env!("CARGO_PKG_VERSION")
     );
     page
@@ -131,6 +133,9 @@ fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
                 escape(&fix.initializer.to_string()),
                 escape(&fix.why)
             );
+            if let Some(more) = further(finding) {
+                let _ = write!(page, "<p>{more}</p>");
+            }
         }
         page.push_str("</li>");
     }
@@ -198,6 +203,36 @@ fn curves(page: &mut String, layers: &[Layer<'_>]) {
         );
     }
     page.push_str("<p id=\"readout\" role=\"status\" aria-live=\"polite\"></p>");
+}
+
+/// Small multiples: the distribution of values and gradients of every layer, each on its own scale
+/// of four root mean squares, so that shapes compare.
+fn distributions(page: &mut String, layers: &[Layer<'_>]) {
+    if layers.iter().all(|layer| layer.values.is_none()) {
+        return;
+    }
+    page.push_str(
+        "<section id=\"distributions\"><h2>Distributions</h2><p>Values behind each layer's activation, and \
+         gradients at its output; the axis of each runs four root mean squares to either side of zero, \
+         so shapes compare where scales do not.</p><div class=\"multiples\">",
+    );
+    for (index, layer) in layers.iter().enumerate() {
+        let _ = write!(
+            page,
+            "<figure class=\"small\"><figcaption><a href=\"#layer-{index}\">{}</a></figcaption>",
+            escape(&layer.name)
+        );
+        for (what, histogram) in [("values", layer.values), ("gradients", layer.gradients)] {
+            if let Some(histogram) = histogram {
+                let label = format!("{what} at {}", layer.name);
+                page.push_str(&bars(&label, what, histogram));
+            }
+        }
+        page.push_str("</figure>");
+    }
+    page.push_str(
+        "</div><p><span class=\"key values\">values</span> &nbsp; <span class=\"key gradients\">gradients</span></p></section>",
+    );
 }
 
 fn table(page: &mut String, layers: &[Layer<'_>]) {

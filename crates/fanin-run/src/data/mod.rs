@@ -13,7 +13,8 @@ use crate::error::RunError;
 
 /// Named arrays read from a user's file.
 ///
-/// Arrays are named like the graph's inputs; `input` stands for the only floating input, and
+/// Arrays are named like the graph's inputs; `input` stands for the only input, or the only
+/// floating one, and
 /// `cotangent` is the gradient at the first floating output.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Data {
@@ -23,8 +24,8 @@ pub struct Data {
 /// The name of the gradient at the output among the arrays.
 pub(crate) const COTANGENT: &str = "cotangent";
 
-/// The name that stands for the only floating input.
-pub(crate) const INPUT: &str = "input";
+/// The name that stands for the only input, or the only floating one.
+pub(crate) const INPUT: &str = fanin_network::Dims::SOLE;
 
 impl Data {
     /// Arrays by name.
@@ -95,10 +96,11 @@ impl Data {
         self.arrays.keys().map(String::as_str)
     }
 
-    /// The shapes of all arrays by name, as a reader of models needs them to resolve free axes.
+    /// The shapes of the inputs by name, as a reader of models needs them to resolve free axes.
     pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         self.arrays
             .iter()
+            .filter(|(name, _)| name.as_str() != COTANGENT)
             .map(|(name, a)| (name.clone(), a.shape.clone()))
             .collect()
     }

@@ -956,7 +956,7 @@ fn recurrent_layers() {
     let both = ("direction", text("bidirectional"));
     check_all(vec![
         layer("LSTM", 4, &[], 1),
-        layer("LSTM", 4, &[both.clone()], 2),
+        layer("LSTM", 4, std::slice::from_ref(&both), 2),
         layer(
             "LSTM",
             4,

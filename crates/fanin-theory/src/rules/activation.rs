@@ -11,6 +11,7 @@ use fanin::Activation;
 use fanin_network::Node;
 
 use super::Context;
+use crate::dual::Dual;
 use crate::quadrature::Grid;
 use crate::signal::Signal;
 
@@ -118,6 +119,36 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node) -> Option<Signal> {
     } else {
         1.0
     };
+    if let Some(base) = context.at(operands.signal.shape.base) {
+        let dual = Dual::new(&operands.grid, &values);
+        let spread = base.spread();
+        let correlation = |product: f64| {
+            if spread > 0.0 {
+                (product - base.mean * base.mean) / spread
+            } else {
+                1.0
+            }
+        };
+        signal.cross = base.cross.map(|product| dual.at(correlation(product)));
+        let slope = match base.cross.between {
+            Some(product) if spread > 0.0 && second > 0.0 => {
+                dual.slope(correlation(product)) * base.second / (spread * second)
+            }
+            _ => 0.0,
+        };
+        signal.cosine_inherited = slope * slope * base.cosine_inherited;
+    }
+    // A place of second moment (1 + ε) q has E f² larger by (1 + ε)^e, e = E f² (z² − 1)/(2 E f²).
+    let lean = operands.grid.lean(&values);
+    let power = if second > 0.0 { lean / second } else { 0.0 };
+    signal.profile = context
+        .at(operands.signal.shape.base)
+        .and_then(|base| base.profile.as_ref())
+        .map(|profile| {
+            let bent = |line: &Vec<f64>| line.iter().map(|x| x.powf(power)).collect();
+            super::attribute::normalized(profile.iter().map(bent).collect()).1
+        })
+        .unwrap_or_default();
     signal.gaussian = function.is_affine() && signal.gaussian;
     signal.shape.nodes = Some(values);
     signal.shape.grid = Some(operands.grid);

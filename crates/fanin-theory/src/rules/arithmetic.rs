@@ -8,7 +8,8 @@ use fanin_network::{Node, ValueId};
 
 use super::Context;
 use crate::band::of_sum;
-use crate::signal::{Signal, disjoint, kurtosis, union};
+use crate::cross::Cross;
+use crate::signal::{Signal, disjoint, kurtosis, mixed_profile, union};
 
 /// The sum, difference or product of independent values.
 pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
@@ -30,9 +31,10 @@ fn fold(
     output: ValueId,
     step: impl Fn(&Signal, &Signal, ValueId) -> Signal,
 ) -> Option<Signal> {
-    let mut total = context.signal(node, 0)?.clone();
+    let mut total = placed(context, node, 0, context.signal(node, 0)?);
     for k in 1..node.inputs.len() {
         let next = context.signal(node, k)?;
+        let next = &placed(context, node, k, next);
         if !next.parameter && !total.parameter && !disjoint(&total.origins, &next.origins) {
             return None;
         }
@@ -53,6 +55,14 @@ fn sum(a: &Signal, b: &Signal, sign: f64, output: ValueId) -> Signal {
     let second = a.second + b.second + 2.0 * sign * a.mean * b.mean;
     let mut signal = combined(a, b, output, mean, second);
     signal.kurtosis = kurtosis(mean, second);
+    let means = 2.0 * sign * a.mean * b.mean;
+    signal.cross = a.cross.zip(b.cross, |x, y| x + y + means);
+    signal.cosine_inherited = shared(a, b, second);
+    let parts = [
+        (a.second, a.profile.as_ref()),
+        (b.second, b.profile.as_ref()),
+    ];
+    signal.profile = mixed_profile(&parts);
     signal.gaussian = a.gaussian && b.gaussian;
     signal.with_variance(of_sum([(a.second, a.variance()), (b.second, b.variance())]))
 }
@@ -61,11 +71,62 @@ fn sum(a: &Signal, b: &Signal, sign: f64, output: ValueId) -> Signal {
 fn product(a: &Signal, b: &Signal, output: ValueId) -> Signal {
     let mut signal = combined(a, b, output, a.mean * b.mean, a.second * b.second);
     signal.kurtosis = a.kurtosis * b.kurtosis;
+    signal.cross = a.cross.zip(b.cross, |x, y| x * y);
+    signal.profile = match (&a.profile, &b.profile) {
+        (one, None) | (None, one) => one.clone(),
+        // Two branches of one block fade alike.
+        (Some(one), Some(_)) => Some(one.clone()),
+    };
+    // c = c_a c_b.
+    let (x, y) = (a.cosine().unwrap_or(1.0), b.cosine().unwrap_or(1.0));
+    signal.cosine_inherited = y * y * a.cosine_inherited + x * x * b.cosine_inherited;
     // A scale that hardly varies leaves a Gaussian.
     let steady = |s: &Signal| s.parameter && s.spread() <= 0.01 * s.second;
     signal.gaussian = (a.gaussian && steady(b)) || (b.gaussian && steady(a));
     let deviation = a.variance().sqrt() + b.variance().sqrt();
     signal.with_variance(deviation * deviation)
+}
+
+/// The variance of the cosine of a sum: a mean of the parts' cosines weighted by their second
+/// moments, the parts' luck added as if they shared all of it.
+fn shared(a: &Signal, b: &Signal, second: f64) -> f64 {
+    if second <= 0.0 {
+        return 0.0;
+    }
+    let part = |x: &Signal| x.second / second * x.cosine_inherited.max(0.0).sqrt();
+    (part(a) + part(b)).powi(2)
+}
+
+/// A parameter as the output sees it: one per channel is common to all places; one per place
+/// differs between them.
+fn placed(context: &Context<'_>, node: &Node, k: usize, signal: &Signal) -> Signal {
+    let mut seen = signal.clone();
+    let Some((shape, whole)) = context.shape(node, k).zip(context.output_shape(node)) else {
+        return seen;
+    };
+    if !signal.parameter {
+        return seen;
+    }
+    let missing = whole.len().saturating_sub(shape.len());
+    let varies = |axis: usize| {
+        axis.checked_sub(missing)
+            .and_then(|axis| shape.get(axis))
+            .is_some_and(|&size| size > 1)
+    };
+    let of_places = match whole.len() {
+        0..=2 => false,
+        3 => varies(1) && varies(2),
+        rank => (2..rank).any(varies),
+    };
+    if of_places {
+        let common = Some(signal.mean * signal.mean);
+        seen.cross.within = common;
+        seen.cross.far = common;
+    }
+    if whole.len() > 1 && varies(0) {
+        seen.cross = Cross::UNKNOWN;
+    }
+    seen
 }
 
 fn combined(a: &Signal, b: &Signal, output: ValueId, mean: f64, second: f64) -> Signal {

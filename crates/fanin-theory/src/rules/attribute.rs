@@ -2,6 +2,8 @@
 
 use fanin_network::Node;
 
+use crate::signal::Profile;
+
 /// Strides, dilations and padding of a sliding window over the spatial axes.
 pub(crate) struct Window {
     /// Size of the window per axis.
@@ -56,6 +58,80 @@ impl Window {
         }
     }
 
+    /// For each axis and each position of the window the sum over its taps inside of a weight per
+    /// place of `wide` (1 where there is none), or for each place the sum over the positions that
+    /// see it of a weight per position where `transposed`.
+    pub(crate) fn sums(
+        &self,
+        wide: &[usize],
+        narrow: &[usize],
+        weights: Option<&[Vec<f64>]>,
+        transposed: bool,
+    ) -> Vec<Vec<f64>> {
+        let axes = self.kernel.iter().zip(&self.stride).zip(&self.dilation);
+        let sizes = wide.iter().zip(narrow).zip(&self.before);
+        let lines = axes.zip(sizes).enumerate();
+        lines
+            .map(
+                |(axis, (((&taps, &stride), &dilation), ((&wide, &narrow), &before)))| {
+                    let weight = |place: usize| {
+                        let line = weights.and_then(|weights| weights.get(axis));
+                        line.and_then(|line| line.get(place))
+                            .copied()
+                            .unwrap_or(1.0)
+                    };
+                    let mut sums = vec![0.0; if transposed { wide } else { narrow }];
+                    for position in 0..narrow {
+                        for tap in 0..taps {
+                            let at = (position * stride + tap * dilation) as i64 - before;
+                            let Some(place) = usize::try_from(at).ok().filter(|&at| at < wide)
+                            else {
+                                continue;
+                            };
+                            let (from, to) = if transposed {
+                                (position, place)
+                            } else {
+                                (place, position)
+                            };
+                            if let Some(sum) = sums.get_mut(to) {
+                                *sum += weight(from);
+                            }
+                        }
+                    }
+                    sums
+                },
+            )
+            .collect()
+    }
+
+    /// Taps that two different positions both have inside `wide`, in the mean over pairs of
+    /// positions, over those that one has.
+    pub(crate) fn common(&self, wide: &[usize], narrow: &[usize]) -> f64 {
+        let axes = self.kernel.iter().zip(&self.stride).zip(&self.dilation);
+        let sizes = wide.iter().zip(narrow).zip(&self.before);
+        let (mut single, mut pairs, mut positions) = (1.0, 1.0, 1.0);
+        for (((&taps, &stride), &dilation), ((&wide, &narrow), &before)) in axes.zip(sizes) {
+            let (mut one, mut two) = (0.0, 0.0);
+            for tap in 0..taps {
+                let inside = |position: &usize| {
+                    let at = (position * stride + tap * dilation) as i64 - before;
+                    at >= 0 && at < wide as i64
+                };
+                let count = (0..narrow).filter(inside).count() as f64;
+                one += count;
+                two += count * count;
+            }
+            single *= one;
+            pairs *= two;
+            positions *= narrow as f64;
+        }
+        if single <= 0.0 || positions <= 1.0 {
+            return 1.0;
+        }
+        // All pairs less those of a position with itself.
+        (pairs - single) / (positions - 1.0) / single
+    }
+
     /// Pairs of a window position in `narrow` and a tap of it that lies inside `wide`, not in the
     /// padding: the product over the axes.
     pub(crate) fn edges(&self, wide: &[usize], narrow: &[usize]) -> f64 {
@@ -78,6 +154,21 @@ impl Window {
             )
             .product()
     }
+}
+
+/// Divides each line by its mean; returns the product of the means and the profile, `None` where
+/// all places are alike.
+pub(crate) fn normalized(mut lines: Vec<Vec<f64>>) -> (f64, Option<Profile>) {
+    let (mut product, mut uneven) = (1.0, false);
+    for line in &mut lines {
+        let mean = line.iter().sum::<f64>() / line.len().max(1) as f64;
+        product *= mean;
+        for x in line.iter_mut().filter(|_| mean > 0.0) {
+            *x /= mean;
+        }
+        uneven |= line.iter().any(|x| (x - 1.0).abs() > 1e-9);
+    }
+    (product, uneven.then(|| lines.into()))
 }
 
 #[cfg(test)]
@@ -125,6 +216,11 @@ mod tests {
                 .set("dilations", Attribute::Ints(vec![dilation as i64]))
                 .set("pads", Attribute::Ints(vec![pad as i64; 2]));
             let window = Window::of(&node(attributes), &[kernel], &[wide], &[narrow]);
+            for transposed in [false, true] {
+                let sums = window.sums(&[wide], &[narrow], None, transposed);
+                let total: f64 = sums[0].iter().sum();
+                assert_eq!(total, window.edges(&[wide], &[narrow]));
+            }
             assert_eq!(
                 window.edges(&[wide], &[narrow]),
                 counted(&window, wide, narrow),

@@ -10,10 +10,11 @@ use std::rc::Rc;
 
 use fanin_network::{Node, ValueId};
 
-use super::attribute::Window;
+use super::attribute::{Window, normalized};
 use super::{Context, count};
-use crate::band::layer_variance;
-use crate::signal::{Signal, disjoint};
+use crate::band::{cosine_variance, layer_variance};
+use crate::cross::Cross;
+use crate::signal::{Profile, Signal, disjoint, mixed_profile};
 
 /// A linear map from one value to another through a weight.
 pub(crate) struct Map {
@@ -31,6 +32,48 @@ pub(crate) struct Map {
     pub(crate) units: f64,
     /// A constant factor (`alpha` of `Gemm`).
     pub(crate) factor: f64,
+    /// The window of a convolution.
+    pub(crate) window: Option<Slide>,
+}
+
+/// The window of a convolution between two maps.
+pub(crate) struct Slide {
+    window: Window,
+    /// The spatial sizes the window slides over, and those of its positions.
+    wide: Vec<usize>,
+    narrow: Vec<usize>,
+    /// Whether outputs are what it slides over.
+    transposed: bool,
+}
+
+impl Map {
+    /// The taps that two different places both have inside the input, in the mean over pairs, over
+    /// those that one has.
+    fn common_taps(&self) -> f64 {
+        match &self.window {
+            Some(slide) if !slide.transposed => slide.window.common(&slide.wide, &slide.narrow),
+            _ => 1.0,
+        }
+    }
+
+    /// How a profile of the input (of the output's gradient where `back`) comes through: by what
+    /// factor more than an even one, and as which profile.
+    pub(crate) fn spread(&self, profile: Option<&Profile>, back: bool) -> (f64, Option<Profile>) {
+        let Some(slide) = &self.window else {
+            return (1.0, None);
+        };
+        let scatter = slide.transposed != back;
+        let through = |weights: Option<&[Vec<f64>]>| {
+            normalized(
+                slide
+                    .window
+                    .sums(&slide.wide, &slide.narrow, weights, scatter),
+            )
+        };
+        let (even, _) = through(None);
+        let (seen, left) = through(profile.map(|profile| &**profile));
+        (if even > 0.0 { seen / even } else { 1.0 }, left)
+    }
 }
 
 /// Reads the map that a node applies; `None` if it applies none or its sizes are unknown.
@@ -77,6 +120,7 @@ fn gemm(context: &Context<'_>, node: &Node) -> Option<Map> {
         inputs: count(context.shape(node, data)?),
         units: *units as f64,
         factor: f64::from(node.attributes.float("alpha", 1.0)),
+        window: None,
     })
 }
 
@@ -115,6 +159,7 @@ fn matmul(context: &Context<'_>, node: &Node) -> Option<Map> {
         inputs: count(context.shape(node, data)?),
         units,
         factor: 1.0,
+        window: None,
     })
 }
 
@@ -157,6 +202,12 @@ fn convolution(context: &Context<'_>, node: &Node, transposed: bool) -> Option<M
         inputs: count(input),
         units,
         factor: 1.0,
+        window: Some(Slide {
+            window,
+            wide: if transposed { to } else { from }.to_vec(),
+            narrow: if transposed { from } else { to }.to_vec(),
+            transposed,
+        }),
     })
 }
 
@@ -167,13 +218,32 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
         context.signal(node, map.data)?,
         context.signal(node, map.weight)?,
     );
-    let terms = map.edges / map.outputs.max(1.0);
-    // Weights of mean zero leave n E[w²] E[x²]; what mean they have adds up coherently.
+    // A map that fades towards its padded border loses less there than an even one.
+    let (through, profile) = map.spread(x.profile.as_ref(), false);
+    let terms = through * map.edges / map.outputs.max(1.0);
+    // Weights of mean zero leave n E[w²] E[x y]; what mean they have adds up coherently.
     let square = w.mean * w.mean;
-    let coherent = terms * x.spread() + (terms * x.mean).powi(2);
-    let second = (w.second - square).max(0.0) * terms * x.second + square * coherent;
+    let product_of = |terms: f64, x_y: f64| {
+        let coherent = terms * (x_y - x.mean * x.mean) + (terms * x.mean).powi(2);
+        map.factor * map.factor * ((w.second - square).max(0.0) * terms * x_y + square * coherent)
+    };
+    let product = |x_y: f64| product_of(terms, x_y);
+    // Two places near a padded border have fewer taps inside in common than one has.
+    let apart = |x_y: f64| product_of(terms * map.common_taps(), x_y);
     let mean = map.factor * terms * w.mean * x.mean;
-    let mut signal = Signal::gaussian(output, mean, map.factor * map.factor * second);
+    let mut signal = Signal::gaussian(output, mean, product(x.second));
+    signal.cross = if w.parameter {
+        Cross {
+            within: x.cross.within.map(apart),
+            between: x.cross.between.map(product),
+            far: x.cross.far.map(apart),
+        }
+    } else {
+        // Scores of computed queries and keys: different places see different keys.
+        scores(x, w, map.factor * map.factor * terms)
+    };
+    signal.cosine_inherited = inherited_cosine(context, x);
+    signal.profile = profile;
     signal.units = map.units;
     signal.since = x.since.max(w.since);
     signal.inherited = if w.parameter {
@@ -193,6 +263,19 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
             let mut sum = Signal::gaussian(output, mean, second);
             sum.units = signal.units;
             sum.since = signal.since;
+            sum.profile = mixed_profile(&[
+                (signal.second, signal.profile.as_ref()),
+                (beta * beta * bias.second, None),
+            ]);
+            // One bias for all places and samples.
+            let common = cross + beta * beta * bias.second;
+            sum.cross = signal.cross.map(|product| product + common);
+            let share = if second > 0.0 {
+                signal.second / second
+            } else {
+                0.0
+            };
+            sum.cosine_inherited = signal.cosine_inherited * share * share;
             let parts = [
                 (signal.second, signal.variance()),
                 (beta * beta * bias.second, layer_variance(3.0, map.units)),
@@ -203,13 +286,80 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     }
 }
 
+/// What is left to luck in the cosine at an input of a linear map.
+fn inherited_cosine(context: &Context<'_>, x: &Signal) -> f64 {
+    let own = x.cosine().map_or(0.0, |cosine| {
+        cosine_variance(cosine, context.batch(), x.kurtosis, x.units)
+    });
+    // A measured start is known, luck and all.
+    let known = x.since == Some(x.shape.base) && x.shape.nodes.is_none();
+    x.cosine_inherited + if known { 0.0 } else { own }
+}
+
+/// Mean products of scores q·k: over independent random projections of q and k the covariance of
+/// two scores is the product of what their queries and what their keys have in common (Hron et al.
+/// 2020). Pairs of places are pairs of queries here, each meeting the same key place.
+fn scores(q: &Signal, k: &Signal, factor: f64) -> Cross {
+    let product = |a: Option<f64>, b: Option<f64>| Some(factor * a? * b?);
+    Cross {
+        within: product(q.cross.within, Some(k.second)),
+        between: product(q.cross.between, k.cross.between),
+        far: product(q.cross.far, k.cross.between),
+    }
+}
+
 /// Rows of a table picked by ids.
+///
+/// What rows picked by different ids have in common is the square of the table's mean; how often
+/// two places pick the same row is read off ids that are known, is 1/rows for ids drawn uniformly,
+/// and otherwise, between samples, measured.
 pub(crate) fn embedding(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
     let table = context.signal(node, 0).filter(|table| table.parameter)?;
-    let width = *context.shape(node, 0)?.last()? as f64;
+    let shape = context.shape(node, 0)?;
+    let (rows, width) = (*shape.first()? as f64, *shape.last()? as f64);
+    let common = table.mean * table.mean;
+    let picked = |same: f64| Some(common + same * (table.second - common));
+    let ids = context.id(node, 1)?;
+    let cross = match context.network.constant(ids) {
+        // The same for every sample.
+        Some(ids) => {
+            let within = picked(same_pairs(&ids.to_i64()?));
+            Cross {
+                within,
+                between: Some(table.second),
+                far: within,
+            }
+        }
+        None if context.measured.drawn => Cross {
+            within: picked(1.0 / rows.max(1.0)),
+            between: picked(1.0 / rows.max(1.0)),
+            far: picked(1.0 / rows.max(1.0)),
+        },
+        None => Cross {
+            between: context.cosine(output).map(|cosine| cosine * table.second),
+            ..Cross::UNKNOWN
+        },
+    };
     let mut signal = Signal::gaussian(output, table.mean, table.second);
     signal.units = width;
+    signal.cross = cross;
     signal.kurtosis = table.kurtosis;
     signal.origins = Rc::from([output.0]);
     Some(signal)
+}
+
+/// Of all pairs of different places, the share whose ids are the same.
+fn same_pairs(ids: &[i64]) -> f64 {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let n = sorted.len() as f64;
+    let equal: f64 = sorted
+        .chunk_by(|a, b| a == b)
+        .map(|run| run.len() as f64 * (run.len() as f64 - 1.0))
+        .sum();
+    if n > 1.0 {
+        equal / (n * (n - 1.0))
+    } else {
+        1.0
+    }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod arithmetic;
+pub(crate) mod attention;
 pub(crate) mod attribute;
 pub(crate) mod linear;
 pub(crate) mod norm;
@@ -37,6 +38,11 @@ impl<'a> Context<'a> {
         self.signals.get(self.id(node, k)?.index())?.as_ref()
     }
 
+    /// The signal of a value.
+    pub(crate) fn at(&self, id: ValueId) -> Option<&'a Signal> {
+        self.signals.get(id.index())?.as_ref()
+    }
+
     /// The sizes of the k-th input's axes.
     pub(crate) fn shape(&self, node: &Node, k: usize) -> Option<&'a [usize]> {
         self.network.value(self.id(node, k)?).shape.as_deref()
@@ -53,10 +59,23 @@ impl<'a> Context<'a> {
         uniform(self.network, self.id(node, k)?)
     }
 
-    /// The measured cosine between samples at the k-th input.
-    pub(crate) fn cosine(&self, node: &Node, k: usize) -> Option<f64> {
-        let name = &self.network.value(self.id(node, k)?).name;
+    /// The measured cosine between samples of a value.
+    pub(crate) fn cosine(&self, id: ValueId) -> Option<f64> {
+        let name = &self.network.value(id).name;
         self.measured.values.get(name)?.sample_cosine
+    }
+
+    /// An axis of a value of this rank, by an attribute that may count from the end.
+    pub(crate) fn axis(&self, node: &Node, name: &str, or: i64, rank: usize) -> Option<usize> {
+        let axis = node.attributes.int(name, or);
+        let rank = i64::try_from(rank).ok()?;
+        let axis = if axis < 0 { axis + rank } else { axis };
+        usize::try_from(axis).ok().filter(|_| axis < rank)
+    }
+
+    /// The number of samples.
+    pub(crate) fn batch(&self) -> f64 {
+        crate::predict::batch(self.network).unwrap_or(1) as f64
     }
 }
 

@@ -11,6 +11,7 @@
 use fanin_network::{Node, ValueId};
 
 use super::{Context, count};
+use crate::cross::Cross;
 use crate::signal::Signal;
 
 /// Share of σ² in σ² + ε below which the approximation of one σ for all units does not hold.
@@ -29,6 +30,26 @@ pub(crate) struct Norm {
     pub(crate) sharing: f64,
     /// Whether the mean is taken off.
     centred: bool,
+    /// Mean products of the means taken off at two places, elements of one mean first.
+    means: Means,
+}
+
+/// Mean products of the means that are taken off at two elements.
+#[derive(Clone, Copy)]
+struct Means {
+    /// Square of one mean.
+    own: f64,
+    /// Of two means of different statistics: other samples, or other places.
+    cross: Cross,
+}
+
+impl Means {
+    fn even(product: f64) -> Self {
+        Self {
+            own: product,
+            cross: Cross::even(product),
+        }
+    }
 }
 
 /// Reads a normalization; `None` if the node is none, or its input's variance is not known.
@@ -39,33 +60,66 @@ pub(crate) fn of(context: &Context<'_>, node: &Node) -> Option<Norm> {
     let channels = *shape.get(1)? as f64;
     let all = count(shape);
     let last = trailing(node, shape);
-    let (variance, sharing, shift, centred) = match node.op.as_str() {
+    let places = count(shape.get(2..).unwrap_or(&[]));
+    let (sharing, shift, centred, means) = match node.op.as_str() {
         "BatchNormalization" => {
-            let between = x.mean.powi(2).max(cosine(context, node) * x.second);
-            ((x.second - between).max(0.0), all / channels, Some(2), true)
+            let samples = *shape.first()? as f64;
+            let common = batch_mean(context, node, x, samples, places);
+            (all / channels, Some(2), true, Means::even(common))
         }
-        "GroupNormalization" => {
-            let groups = node.attributes.int("num_groups", 1).max(1) as f64;
-            (
-                x.spread(),
-                all / (shape.first().copied()? as f64 * groups),
-                Some(2),
-                true,
-            )
+        "GroupNormalization" | "InstanceNormalization" => {
+            let groups = if node.op == "InstanceNormalization" {
+                channels
+            } else {
+                node.attributes.int("num_groups", 1).max(1) as f64
+            };
+            // Channels of one group share no more than the mean.
+            let size = (channels / groups).max(1.0);
+            let square = x.mean * x.mean;
+            let pooled = |mean: f64| square + (mean - square) / size;
+            let own = x.cross.mean_within(x.second, places).map(pooled);
+            // Without a way to know, places of many channels average to the mean.
+            let own = own.or((size >= 16.0).then_some(square))?;
+            let other = x.cross.mean_between(places).map(pooled);
+            let cross = Cross {
+                within: Some(own),
+                between: other,
+                far: other,
+            };
+            let sharing = all / (shape.first().copied()? as f64 * groups);
+            (sharing, Some(2), true, Means { own, cross })
         }
-        "LayerNormalization" => (x.spread(), last, Some(2), true),
-        "RMSNormalization" | "SimplifiedLayerNormalization" => (x.second, last, None, false),
-        // One unit per mean: how much of its second moment is mean depends on the image.
+        "LayerNormalization" => (last, Some(2), true, Means::even(x.mean * x.mean)),
+        "RMSNormalization" | "SimplifiedLayerNormalization" => {
+            (last, None, false, Means::even(0.0))
+        }
         _ => return None,
     };
     Some(Norm {
         scale: Some(1),
         shift,
         epsilon,
-        variance,
+        variance: (x.second - means.own).max(0.0),
         sharing,
         centred,
+        means,
     })
+}
+
+/// Mean square of the mean over a batch and its places.
+fn batch_mean(context: &Context<'_>, node: &Node, x: &Signal, samples: f64, places: f64) -> f64 {
+    let samples = samples.max(1.0);
+    let within = x.cross.mean_within(x.second, places);
+    let between = x.cross.mean_between(places);
+    match within.zip(between) {
+        Some((within, between)) => (within + (samples - 1.0) * between) / samples,
+        // What samples have in common at the same place stands for all else.
+        None => {
+            let cosine = context.id(node, 0).and_then(|id| context.cosine(id));
+            let between = cosine.unwrap_or(0.0).clamp(0.0, 0.999) * x.second;
+            (x.mean * x.mean).max(x.cross.between.unwrap_or(between))
+        }
+    }
 }
 
 /// Whether a node normalizes, by its operator.
@@ -82,10 +136,6 @@ pub(crate) fn is(node: &Node) -> bool {
             | "MeanVarianceNormalization"
             | "LpNormalization"
     )
-}
-
-fn cosine(context: &Context<'_>, node: &Node) -> f64 {
-    context.cosine(node, 0).unwrap_or(0.0).clamp(0.0, 0.999)
 }
 
 /// Number of elements from the stated axis on.
@@ -117,29 +167,13 @@ impl Norm {
 /// The output of a normalization.
 pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
     let x = context.signal(node, 0)?;
-    // Instance norm needs no variance forward, as long as there is more than one place.
-    let norm = if node.op == "InstanceNormalization" {
-        let places = count(context.shape(node, 0)?.get(2..)?);
-        (places > 1.0).then_some(Norm {
-            scale: Some(1),
-            shift: Some(2),
-            epsilon: f64::from(node.attributes.float("epsilon", 1e-5)),
-            variance: f64::INFINITY,
-            sharing: places,
-            centred: true,
-        })?
-    } else {
-        of(context, node)?
-    };
+    let norm = of(context, node)?;
     if norm.variance <= NOISE_FLOOR * norm.epsilon {
         return None;
     }
     let scale = norm.scale_second(context, node)?;
-    let kept = if norm.variance.is_finite() {
-        norm.variance / (norm.variance + norm.epsilon)
-    } else {
-        1.0
-    };
+    let denominator = norm.variance + norm.epsilon;
+    let kept = norm.variance / denominator;
     let (shift_mean, shift_second) = match norm.shift.and_then(|k| context.id(node, k).map(|_| k)) {
         Some(k) => {
             let shift = context.signal(node, k)?;
@@ -155,6 +189,22 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     };
     let mut signal = Signal::gaussian(output, mean, scale * kept + shift_second);
     signal.units = x.units;
+    // A shift of one number per channel is common to all.
+    let shifted = |product: f64| scale * product / denominator + shift_second;
+    signal.cross = x
+        .cross
+        .zip(norm.means.cross, |product, mean| shifted(product - mean));
+    let gain = scale * x.second / denominator / signal.second.max(f64::MIN_POSITIVE);
+    signal.cosine_inherited = match node.op.as_str() {
+        // The mean cosine after batch norm is settled by the number of samples.
+        "BatchNormalization" => 0.0,
+        _ => gain * gain * x.cosine_inherited,
+    };
+    signal.profile = match node.op.as_str() {
+        // Places share one scale.
+        "BatchNormalization" | "GroupNormalization" | "InstanceNormalization" => x.profile.clone(),
+        _ => None,
+    };
     signal.since = x.since;
     signal.origins = x.origins.clone();
     signal.gaussian = x.gaussian;

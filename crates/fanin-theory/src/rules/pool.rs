@@ -1,14 +1,23 @@
 //! Pooling.
 //!
-//! Forward neither kind has a rule: the second moment of an average depends on how much
-//! neighbouring places have in common, that of a maximum on it too. The prediction starts again
-//! from the measurement. Backward both have one: an average hands each of its k places δ/k, a
-//! maximum hands the whole δ to one.
+//! Forward both need what places have in common. The mean over k places of second moment s that
+//! share w has (s + (k − 1) w)/k. The maximum over k places of a non-decreasing function of a
+//! Gaussian is that function of the Gaussians' maximum, and equally correlated Gaussians are a
+//! common one plus independent ones. Both take all pairs of places to share alike, as drawn inputs
+//! leave it; where that is not known the prediction starts again from the measurement.
+//!
+//! Backward an average hands each of its k places δ/k, a maximum hands the whole δ to one.
 
-use fanin_network::Node;
+use std::rc::Rc;
+
+use fanin::Activation;
+use fanin_network::{Node, ValueId};
 
 use super::attribute::Window;
 use super::{Context, count};
+use crate::cross::Cross;
+use crate::quadrature::Grid;
+use crate::signal::{Shape, Signal};
 
 /// What a pool does to the mean square of a gradient on the way from output to input.
 pub(crate) fn backward(context: &Context<'_>, node: &Node) -> Option<f64> {
@@ -41,5 +50,232 @@ pub(crate) fn backward(context: &Context<'_>, node: &Node) -> Option<f64> {
             Some(inside / count(input).max(1.0) / (divisor * divisor))
         }
         _ => None,
+    }
+}
+
+/// The output of a pool.
+pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+    let (largest, taps, factor) = match node.op.as_str() {
+        "GlobalAveragePool" => (false, all_places(context, node)?, 1.0),
+        "GlobalMaxPool" => (true, all_places(context, node)?, 1.0),
+        "AveragePool" => (false, taps(context, node)?, 1.0),
+        "MaxPool" => (true, taps(context, node)?, 1.0),
+        "ReduceMean" => (false, reduced(context, node)?, 1.0),
+        "ReduceSum" => {
+            let places = reduced(context, node)?;
+            (false, places, places)
+        }
+        "ReduceMax" => (true, reduced(context, node)?, 1.0),
+        _ => return None,
+    };
+    let x = context.signal(node, 0).filter(|x| !x.parameter)?;
+    let mut signal = if largest {
+        maximum(context, x, taps, output)?
+    } else {
+        average(x, taps, factor, output)?
+    };
+    signal.units = x.units;
+    signal.since = x.since;
+    signal.origins = x.origins.clone();
+    signal.cosine_inherited = x.cosine_inherited;
+    let places = context.output_shape(node)?.get(2..).map_or(1.0, count);
+    if places <= 1.0 {
+        signal.cross = Cross::of_samples(signal.second, signal.cross.between);
+    }
+    Some(signal.with_variance(x.variance()))
+}
+
+fn all_places(context: &Context<'_>, node: &Node) -> Option<f64> {
+    Some(count(context.shape(node, 0)?.get(2..)?))
+}
+
+/// Places of the mean window, zeros of padding not counted.
+fn taps(context: &Context<'_>, node: &Node) -> Option<f64> {
+    let (input, output) = (context.shape(node, 0)?, context.output_shape(node)?);
+    let kernel: Option<Vec<usize>> = node
+        .attributes
+        .ints("kernel_shape")?
+        .iter()
+        .map(|&k| usize::try_from(k).ok())
+        .collect();
+    let kernel = kernel?;
+    let (from, to) = (input.get(2..)?, output.get(2..)?);
+    if kernel.len() != from.len() || kernel.len() != to.len() {
+        return None;
+    }
+    let inside = Window::of(node, &kernel, from, to).edges(from, to) / count(to).max(1.0);
+    let padded = inside < count(&kernel);
+    let zeros = node.op == "AveragePool" && node.attributes.int("count_include_pad", 0) != 0;
+    (inside >= 1.0 && !(padded && zeros)).then_some(inside)
+}
+
+/// How many places a reduction takes together: all of a sample, or no rule.
+fn reduced(context: &Context<'_>, node: &Node) -> Option<f64> {
+    let input = context.shape(node, 0)?;
+    let rank = input.len();
+    let stated: Vec<i64> = match node.attributes.ints("axes") {
+        Some(axes) => axes.to_vec(),
+        None => context.network.constant(context.id(node, 1)?)?.to_i64()?,
+    };
+    let mut axes: Vec<usize> = stated
+        .iter()
+        .map(|&axis| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok())
+        .collect::<Option<_>>()?;
+    axes.sort_unstable();
+    let places: Vec<usize> = match rank {
+        3 => vec![1],
+        rank if rank >= 4 => (2..rank).collect(),
+        _ => return None,
+    };
+    (axes == places).then(|| {
+        axes.iter()
+            .filter_map(|&a| input.get(a))
+            .map(|&n| n as f64)
+            .product()
+    })
+}
+
+fn average(x: &Signal, taps: f64, factor: f64, output: ValueId) -> Option<Signal> {
+    let scale = factor * factor;
+    let second = x.cross.mean_within(x.second, taps)?;
+    let mut signal = Signal::gaussian(output, factor * x.mean, scale * second);
+    signal.cross = Cross {
+        within: x.cross.within,
+        between: x.cross.mean_between(taps),
+        far: x.cross.far,
+    }
+    .map(|product| scale * product);
+    signal.gaussian = x.gaussian;
+    Some(signal)
+}
+
+/// Step and reach of the sums over standard Gaussians.
+const STEP: f64 = 0.1;
+const STEPS: i32 = 60;
+
+/// Φ.
+fn cumulative(x: f64) -> f64 {
+    0.5 * (1.0 + Activation::Erf.eval(x * std::f64::consts::FRAC_1_SQRT_2))
+}
+
+/// Places of a sum over the maximum of `k` independent standard Gaussians, with their weights.
+fn largest(k: f64) -> Vec<(f64, f64)> {
+    (-STEPS..=STEPS)
+        .map(|i| {
+            let x = STEP * f64::from(i);
+            let below = |x: f64| cumulative(x).powf(k);
+            (x, below(x + 0.5 * STEP) - below(x - 0.5 * STEP))
+        })
+        .filter(|&(_, weight)| weight > 1e-12)
+        .collect()
+}
+
+fn maximum(context: &Context<'_>, x: &Signal, taps: f64, output: ValueId) -> Option<Signal> {
+    let base = context.at(x.shape.base)?;
+    if !base.gaussian || base.shape.nodes.is_some() {
+        return None;
+    }
+    let (grid, nodes) = x.on_grid();
+    let rising = nodes.iter().zip(nodes.iter().skip(1)).all(|(a, b)| a <= b);
+    let spread = base.spread();
+    if !rising || spread <= 0.0 {
+        return None;
+    }
+    let correlation = |product: f64| ((product - base.mean * base.mean) / spread).clamp(0.0, 1.0);
+    let within = correlation(base.cross.within?);
+    // x at a standardized Gaussian, between the nodes of the grid linearly.
+    let f = |z: f64| interpolate(grid.standard(), &nodes, z);
+    let (common, own) = (within.sqrt(), (1.0 - within).sqrt());
+    let gauss = largest(1.0);
+    let most = largest(taps);
+    // The distribution of the maximum, as a function of a Gaussian of the same rank.
+    let table: Vec<(f64, f64)> = (-STEPS..=STEPS + 20)
+        .map(|i| {
+            let level = STEP * f64::from(i);
+            let below: f64 = if own > 1e-6 {
+                gauss
+                    .iter()
+                    .map(|&(g, w)| w * cumulative((level - common * g) / own).powf(taps))
+                    .sum()
+            } else {
+                cumulative(level)
+            };
+            (quantile(below), level)
+        })
+        .collect();
+    let (ranks, levels): (Vec<f64>, Vec<f64>) = table.into_iter().unzip();
+    let standard = Grid::new(0.0, 1.0);
+    let values: Rc<[f64]> = standard
+        .nodes
+        .iter()
+        .map(|&z| f(interpolate(&ranks, &levels, z)))
+        .collect();
+    let second = standard.moment(&values, 2);
+    let mut signal = Signal::gaussian(output, standard.moment(&values, 1), second);
+    signal.kurtosis = if second > 0.0 {
+        standard.moment(&values, 4) / (second * second)
+    } else {
+        1.0
+    };
+    // Two maxima, given what all their places have in common, are independent.
+    let product = |shared: f64| {
+        let shared = shared.min(within);
+        let (a, b, c) = (
+            shared.sqrt(),
+            (within - shared).max(0.0).sqrt(),
+            (1.0 - within).max(0.0).sqrt(),
+        );
+        let inner: &[(f64, f64)] = if b > 1e-9 { &gauss } else { &[(0.0, 1.0)] };
+        let given = |g: f64| -> f64 {
+            let sums = inner.iter().map(|&(h, w)| {
+                let tops = most.iter().map(|&(m, v)| v * f(a * g + b * h + c * m));
+                w * tops.sum::<f64>()
+            });
+            sums.sum()
+        };
+        gauss
+            .iter()
+            .map(|&(g, w)| w * given(g).powi(2))
+            .sum::<f64>()
+    };
+    signal.cross = Cross {
+        within: Some(product(within)),
+        between: base
+            .cross
+            .mean_between(taps)
+            .map(|mean| product(correlation(mean))),
+        far: base.cross.far.map(|far| product(correlation(far))),
+    };
+    signal.gaussian = false;
+    signal.shape = Shape {
+        base: output,
+        grid: Some(standard),
+        nodes: Some(values),
+    };
+    Some(signal)
+}
+
+/// Φ⁻¹ by bisection, within ±9.
+fn quantile(p: f64) -> f64 {
+    let (mut low, mut high) = (-9.0, 9.0);
+    for _ in 0..50 {
+        let middle = 0.5 * (low + high);
+        if cumulative(middle) < p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
+/// y at x, linear between rising places, level beyond them.
+fn interpolate(places: &[f64], values: &[f64], x: f64) -> f64 {
+    let after = places.partition_point(|&place| place < x);
+    let get = |k: usize| Some((*places.get(k)?, *values.get(k)?));
+    match (after.checked_sub(1).and_then(get), get(after)) {
+        (Some((x0, y0)), Some((x1, y1))) if x1 > x0 => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
+        (Some((_, y)), _) | (None, Some((_, y))) => y,
+        (None, None) => 0.0,
     }
 }

@@ -4,6 +4,7 @@ use fanin_network::{Node, ValueId};
 
 use super::{Context, count};
 use crate::band::of_sum;
+use crate::cross::Cross;
 use crate::signal::{Shape, Signal, kurtosis, union};
 
 /// Whether the output is the input, element for element and place for place.
@@ -65,9 +66,24 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     } else {
         return None;
     };
+    if joins_places(context, node) {
+        moved.cross = Cross::of_samples(moved.second, moved.cross.between);
+    }
+    moved.profile = None;
     // Elements no longer meet those of other functions of the same value.
     moved.shape = Shape::base(output);
     Some(moved)
+}
+
+/// Whether places of a sample become features of one: maps flattened for a dense layer.
+fn joins_places(context: &Context<'_>, node: &Node) -> bool {
+    let (Some(from), Some(to)) = (context.shape(node, 0), context.output_shape(node)) else {
+        return false;
+    };
+    matches!(node.op.as_str(), "Reshape" | "Flatten")
+        && from.len() > 2
+        && to.len() == 2
+        && from.first() == to.first()
 }
 
 fn padded(context: &Context<'_>, node: &Node, x: &Signal, ratio: f64) -> Option<Signal> {
@@ -79,6 +95,11 @@ fn padded(context: &Context<'_>, node: &Node, x: &Signal, ratio: f64) -> Option<
             padded.mean /= ratio;
             padded.second /= ratio;
             padded.kurtosis *= ratio;
+            padded.cross = x.cross.map(|product| product / ratio);
+            // Two places lie both in the frame less often than one does.
+            let both = |product: f64| product / (ratio * ratio);
+            padded.cross.within = x.cross.within.map(both);
+            padded.cross.far = x.cross.far.map(both);
             Some(padded.with_variance(variance))
         }
         "reflect" | "edge" | "wrap" => Some(x.clone()),
@@ -90,6 +111,7 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     let whole = count(context.output_shape(node)?);
     let (mut mean, mut second, mut fourth, mut units) = (0.0, 0.0, 0.0, 0.0);
     let mut parts = Vec::with_capacity(node.inputs.len());
+    let (mut cross, mut inherited) = (Cross::even(0.0), 0.0);
     let mut origins = std::rc::Rc::from([]);
     let (mut since, mut gaussian, mut parameter) = (None, true, true);
     for k in 0..node.inputs.len() {
@@ -100,6 +122,8 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
         fourth += share * x.kurtosis * x.second * x.second;
         units += x.units;
         parts.push((share * x.second, x.variance()));
+        cross = cross.zip(x.cross, |sum, product| sum + share * product);
+        inherited += share * x.second * x.cosine_inherited.max(0.0).sqrt();
         origins = union(&origins, &x.origins);
         since = since.max(x.since);
         gaussian &= x.gaussian;
@@ -112,6 +136,21 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
         kurtosis(mean, second)
     };
     signal.units = units.max(1.0);
+    let rank = context.output_shape(node)?.len();
+    let axis = context.axis(node, "axis", 0, rank)?;
+    let channels = if rank >= 4 { 1 } else { rank.saturating_sub(1) };
+    // Only along channels do places stay what they are.
+    signal.cross = match axis {
+        _ if axis == channels => cross,
+        0 => Cross::UNKNOWN,
+        _ => Cross {
+            between: cross.between,
+            ..Cross::UNKNOWN
+        },
+    };
+    if second > 0.0 {
+        signal.cosine_inherited = (inherited / second).powi(2);
+    }
     signal.since = since;
     signal.gaussian = gaussian;
     signal.parameter = parameter;

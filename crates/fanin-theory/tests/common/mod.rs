@@ -1,9 +1,13 @@
 //! Networks built by hand, and dense networks run in plain loops.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(
     unreachable_pub,
     reason = "a module of test binaries, not of a library"
 )]
+
+pub mod study;
 
 use fanin::Layout;
 use fanin_network::{
@@ -82,6 +86,7 @@ impl Builder {
                 residual_branches: None,
                 tied: false,
                 recurrent: None,
+                forget_gate: None,
                 node: String::new(),
                 because: String::new(),
             },
@@ -202,7 +207,7 @@ impl Normal {
         z ^ (z >> 31)
     }
 
-    fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         ((self.bits() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 

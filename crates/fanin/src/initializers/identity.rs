@@ -1,14 +1,22 @@
-//! `identity(gain)`: an output repeats its input; in a convolution, from the centre of the field (Dirac).
+//! `identity(gain, shift, offset)`: an output repeats its input; in a convolution, from the centre of the field (Dirac).
 //!
-//! Output i of every group and fused part takes input i; outputs without an input of the same number are 0.
+//! In every group and fused part, input i goes to output i + `shift`, around the end; outputs without an input are 0.
+//! `offset` moves the position from the centre of the field along each of its axes: with a causal kernel of 3, the last
+//! position is at offset 1.
 
+use super::grid::Grid;
+use super::pattern::{Figure, Pattern};
+use super::rule::Unfit;
+use super::structured::Structured;
 use super::{Entry, InitError, Initializer};
-use crate::{Axis, Element, Layout};
+use crate::filler::Kind;
+use crate::{Axis, Layout};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "identity",
     aliases: &["eye", "dirac"],
-    formula: "w[o, i, centre] = gain where o = i within the group, 0 elsewhere; the centre of k is k div 2",
+    formula: "w[o, i, centre + offset] = gain where o = i + shift within the group, 0 elsewhere; the centre of k is k \
+              div 2",
     when: "Recurrent weights of ReLU networks, layers that should start by passing their input on.",
     reference: "Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015; \
                 Zagoruyko and Komodakis, DiracNets, 2017",
@@ -21,118 +29,54 @@ impl Initializer {
     /// # Errors
     /// When `gain` is not finite, or 0.
     pub fn identity(gain: f64) -> Result<Self, InitError> {
-        Self::Identity { gain }.validated()
+        Self::identity_shifted(gain, 0, 0)
     }
-}
 
-/// One axis of the tensor and what its coordinate means.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Dim {
-    size: u64,
-    axis: Axis,
-}
-
-/// A resolved identity.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Identity {
-    gain: f64,
-    dims: Vec<Dim>,
-    /// Channels of one group along the axis that groups split.
-    group: u64,
-    transposed: bool,
-    /// First output of every fused part.
-    parts: Vec<u64>,
-}
-
-impl Identity {
-    pub(super) fn new(gain: f64, shape: &[usize], layout: &Layout) -> Self {
-        let dims: Vec<Dim> = shape
-            .iter()
-            .zip(&layout.axes)
-            .map(|(&size, &axis)| Dim {
-                size: size as u64,
-                axis,
-            })
-            .collect();
-        let count = |wanted: Axis| {
-            dims.iter()
-                .filter(|d| d.axis == wanted)
-                .map(|d| d.size)
-                .product::<u64>()
-        };
-        let split = count(if layout.transposed {
-            Axis::Input
-        } else {
-            Axis::Output
-        });
-        let group = split / (layout.group_count(shape).max(1) as u64);
-        let parts = layout
-            .fused
-            .iter()
-            .scan(0, |offset, &size| {
-                let first = *offset;
-                *offset += size as u64;
-                Some(first)
-            })
-            .collect();
-        Self {
+    /// `gain` where the output is the input plus `shift`, `offset` positions from the centre of the field.
+    ///
+    /// # Errors
+    /// When `gain` is not finite, or 0.
+    pub fn identity_shifted(gain: f64, shift: i64, offset: i64) -> Result<Self, InitError> {
+        Self::Identity {
             gain,
-            dims,
-            group: group.max(1),
-            transposed: layout.transposed,
-            parts,
+            shift,
+            offset,
         }
+        .validated()
     }
+}
 
-    pub(crate) fn gain(&self) -> f64 {
-        self.gain
+/// Whether there are inputs, so that the tensor is a matrix.
+pub(super) fn matrix(layout: &Layout) -> Result<(), Unfit> {
+    let matrix = layout
+        .axes
+        .iter()
+        .any(|a| matches!(a, Axis::Input | Axis::Field | Axis::Lookup));
+    if matrix {
+        Ok(())
+    } else {
+        Err("a vector is no matrix; write ones or constant".into())
     }
+}
 
-    /// Writes elements `start ..`.
-    pub(crate) fn fill<T: Element>(&self, start: u64, out: &mut [T]) {
-        let gain = T::from_f64(self.gain);
-        crate::parallel::pieces(start, out, |start, out| {
-            for (i, x) in (start..).zip(out) {
-                *x = if self.on_diagonal(i) {
-                    gain
-                } else {
-                    T::default()
-                };
-            }
-        });
-    }
-
-    fn on_diagonal(&self, mut index: u64) -> bool {
-        let (mut output, mut input, mut output_unit, mut input_unit) = (0, 0, 1, 1);
-        for dim in self.dims.iter().rev() {
-            let coordinate = index % dim.size;
-            index /= dim.size;
-            match dim.axis {
-                Axis::Output => {
-                    output += coordinate * output_unit;
-                    output_unit *= dim.size;
-                }
-                Axis::Input | Axis::Lookup => {
-                    input += coordinate * input_unit;
-                    input_unit *= dim.size;
-                }
-                Axis::Field if coordinate != dim.size / 2 => return false,
-                Axis::Field | Axis::Stack => {}
-            }
-        }
-        let first = self
-            .parts
-            .iter()
-            .rev()
-            .find(|&&first| first <= output)
-            .copied()
-            .unwrap_or(0);
-        if self.transposed {
-            input % self.group == output - first
-        } else {
-            (output - first) % self.group == input
-        }
-    }
+pub(super) fn resolve(
+    gain: f64,
+    shift: i64,
+    offset: i64,
+    shape: &[usize],
+    layout: &Layout,
+) -> Result<Kind, Unfit> {
+    matrix(layout)?;
+    let grid = Grid::new(shape, layout);
+    let Some(tap) = grid.tap(offset) else {
+        return Err(format!("offset {offset} is outside the field {:?}", grid.field()).into());
+    };
+    Ok(Kind::Structured(Structured::Pattern(Pattern {
+        name: "identity",
+        gain,
+        grid,
+        figure: Figure::Identity { shift, tap },
+    })))
 }
 
 #[cfg(test)]
@@ -140,8 +84,12 @@ mod tests {
     use crate::{Initializer, Layout, Seed};
 
     fn draw(shape: &[usize], layout: &Layout) -> Vec<f32> {
+        drawn("identity(gain=2)", shape, layout)
+    }
+
+    fn drawn(text: &str, shape: &[usize], layout: &Layout) -> Vec<f32> {
         let mut out = vec![9f32; shape.iter().product()];
-        Initializer::identity(2.0)
+        text.parse::<Initializer>()
             .unwrap()
             .fill(Seed::new(0), "w", shape, layout, &mut out)
             .unwrap();
@@ -175,6 +123,30 @@ mod tests {
         assert_eq!(
             draw(&[4, 2, 1], &Layout::conv_transpose(1, 2, &[])),
             [2.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0]
+        );
+    }
+
+    // Flux's identity_init shifts by circshift.
+    #[test]
+    fn a_shift_goes_around_the_end() {
+        let layout = Layout::linear_out_in();
+        assert_eq!(
+            drawn("identity(shift=1)", &[3, 3], &layout),
+            [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+        );
+        assert_eq!(
+            drawn("identity(shift=-1)", &[3, 2], &layout),
+            [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+        );
+        let causal = drawn("dirac(offset=1)", &[2, 2, 3], &Layout::conv(1, 1));
+        assert_eq!(causal.iter().position(|x| *x == 1.0), Some(2));
+        let error = Initializer::identity_shifted(1.0, 0, 2)
+            .unwrap()
+            .resolve(&[2, 2, 3], &Layout::conv(1, 1))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "identity(offset=2) for shape [2, 2, 3]: offset 2 is outside the field [3]"
         );
     }
 

@@ -32,12 +32,14 @@
 //!
 //! The result is `(gain · d) · x`, with the signed gain rounded once. Orthonormal to some 1e-6 in f32.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Entry, InitError, Initializer};
 use crate::element::private::{Real, Sealed};
 use crate::parallel;
 use crate::sampler::{Normal, Sampler};
+use crate::simd::{self, Floats, Kernel, Simd};
 use crate::stream::Stream;
 use crate::{Axis, Element, Layout};
 
@@ -205,6 +207,14 @@ impl Orthogonal {
         }
     }
 
+    /// The same matrices times a positive factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self {
+            gain: factor * self.gain,
+            ..self
+        }
+    }
+
     pub(crate) fn gain(&self) -> f64 {
         self.gain
     }
@@ -334,23 +344,27 @@ impl<F: Real> Factors<F> {
         let mut blocks: Vec<Option<Panel<F>>> = Vec::new();
         blocks.resize_with(count.div_ceil(BLOCK), || None);
         parallel::chunks(&mut blocks, 1, |b, panel| {
-            panel[0] = Some(Panel::new(
+            panel[0] = Some(simd::dispatch(NewPanel {
                 stream,
                 length,
-                b * BLOCK,
-                BLOCK.min(rows.min(columns) - b * BLOCK),
-            ));
+                first: b * BLOCK,
+                count: BLOCK.min(rows.min(columns) - b * BLOCK),
+                of: PhantomData,
+            }));
         });
         let blocks: Vec<Panel<F>> = blocks.into_iter().flatten().collect();
         let mut products = Vec::new();
         if rows > columns {
             products.resize_with(blocks.len(), Vec::new);
             parallel::chunks(&mut products, 1, |b, products| {
-                let later = &blocks[b];
-                products[0] = blocks[..b]
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(a, early)| early.products((b - a) * BLOCK, later))
+                products[0] = (0..b)
+                    .flat_map(|a| {
+                        simd::dispatch(Products {
+                            early: &blocks[a],
+                            offset: (b - a) * BLOCK,
+                            late: &blocks[b],
+                        })
+                    })
                     .collect();
             });
         }
@@ -365,48 +379,98 @@ impl<F: Real> Factors<F> {
     /// Rows `first ..`, as many as fit `out`.
     fn rows(&self, first: usize, gain: f64, out: &mut [F]) {
         for (i, out) in out.chunks_mut(ROWS * self.columns).enumerate() {
-            if self.rows <= self.columns {
-                self.wide_rows(first + i * ROWS, gain, out);
-            } else {
-                self.tall_rows(first + i * ROWS, gain, out);
-            }
+            simd::dispatch(Rows {
+                factors: self,
+                first: first + i * ROWS,
+                gain,
+                out,
+            });
         }
     }
+}
 
-    fn wide_rows(&self, first: usize, gain: f64, out: &mut [F]) {
-        let count = out.len() / self.columns;
+/// Calls the function for as many sums at a time as fit the registers of the instruction set, which changes no sum's
+/// order.
+macro_rules! by_registers {
+    ($function:ident($s:expr, $($argument:expr),* $(,)?)) => {
+        if S::LANES == ROWS {
+            $function::<8, F, S>($s, $($argument),*)
+        } else {
+            $function::<4, F, S>($s, $($argument),*)
+        }
+    };
+}
+
+/// At most [`ROWS`] rows of a matrix, from `first` on.
+struct Rows<'a, F> {
+    factors: &'a Factors<F>,
+    first: usize,
+    gain: f64,
+    out: &'a mut [F],
+}
+
+impl<F: Real> Kernel for Rows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if self.factors.rows <= self.factors.columns {
+            self.wide(s);
+        } else {
+            self.tall(s);
+        }
+    }
+}
+
+impl<F: Real> Rows<'_, F> {
+    #[inline(always)]
+    fn wide<S: Simd>(self, s: S) {
+        let Self {
+            factors,
+            first,
+            gain,
+            out,
+        } = self;
+        let columns = factors.columns;
+        let count = out.len() / columns;
         // One lane per row: x[r][lane].
-        let mut x = vec![[F::default(); ROWS]; self.columns];
+        let mut x = vec![[F::default(); ROWS]; columns];
         for lane in 0..count {
             x[first + lane][lane] = F::from_f64(1.0);
         }
         for b in (0..=(first + count - 1) / BLOCK).rev() {
-            let panel = &self.blocks[b];
+            let panel = &factors.blocks[b];
             let x = &mut x[b * BLOCK..];
-            let c = panel.dot(x);
+            let c = by_registers!(dot(s, &panel.vectors, x));
             let mut y = [[F::default(); ROWS]; BLOCK];
             for a in 0..BLOCK {
                 for k in a..BLOCK {
                     add_product(&mut y[a], panel.t[a * BLOCK + k], &c[k]);
                 }
             }
-            for (x, vectors) in x.iter_mut().zip(panel.vectors.chunks_exact(BLOCK)) {
-                subtract_products(x, vectors, &y);
-            }
+            by_registers!(subtract(s, x, &panel.vectors, &y));
         }
-        for (lane, out) in out.chunks_mut(self.columns).enumerate() {
+        for (lane, out) in out.chunks_mut(columns).enumerate() {
             let row = first + lane;
-            let factor = F::from_f64(gain * self.blocks[row / BLOCK].signs[row % BLOCK]);
+            let factor = F::from_f64(gain * factors.blocks[row / BLOCK].signs[row % BLOCK]);
             for (out, x) in out.iter_mut().zip(&x) {
                 *out = factor * x[lane];
             }
         }
     }
 
-    fn tall_rows(&self, first: usize, gain: f64, out: &mut [F]) {
-        let count = out.len() / self.columns;
-        let mut y = Vec::<[[F; ROWS]; BLOCK]>::with_capacity(self.blocks.len());
-        for (b, (panel, products)) in self.blocks.iter().zip(&self.products).enumerate() {
+    #[inline(always)]
+    fn tall<S: Simd>(self, s: S) {
+        let Self {
+            factors,
+            first,
+            gain,
+            out,
+        } = self;
+        let columns = factors.columns;
+        let count = out.len() / columns;
+        let mut y = Vec::<[[F; ROWS]; BLOCK]>::with_capacity(factors.blocks.len());
+        for (b, (panel, products)) in factors.blocks.iter().zip(&factors.products).enumerate() {
             let mut c = [[F::default(); ROWS]; BLOCK];
             for lane in 0..count {
                 if let Some(r) = (first + lane).checked_sub(b * BLOCK) {
@@ -415,12 +479,8 @@ impl<F: Real> Factors<F> {
                     }
                 }
             }
-            for (products, y) in products.chunks_exact(BLOCK).zip(y.iter().flatten()) {
-                for (c, product) in c.iter_mut().zip(products) {
-                    for (c, y) in c.iter_mut().zip(y) {
-                        *c = *c - *product * *y;
-                    }
-                }
+            for (products, y) in products.chunks_exact(BLOCK * BLOCK).zip(&y) {
+                by_registers!(subtract_transposed(s, &mut c, products, y));
             }
             let mut new = [[F::default(); ROWS]; BLOCK];
             for k in 0..BLOCK {
@@ -430,22 +490,25 @@ impl<F: Real> Factors<F> {
             }
             y.push(new);
         }
-        for j in 0..self.columns {
-            let mut w = [F::default(); ROWS];
-            if let Some(lane) = j.checked_sub(first).filter(|lane| *lane < count) {
-                w[lane] = F::from_f64(1.0);
+        // w[j], for the columns of one block at a time.
+        for (first_column, block) in (0..columns).step_by(BLOCK).zip(0..) {
+            let mut w = [[F::default(); ROWS]; BLOCK];
+            let w = &mut w[..BLOCK.min(columns - first_column)];
+            for (j, w) in w.iter_mut().enumerate() {
+                let lane = (first_column + j).checked_sub(first);
+                if let Some(lane) = lane.filter(|lane| *lane < count) {
+                    w[lane] = F::from_f64(1.0);
+                }
             }
-            for (b, y) in y[..=j / BLOCK].iter().enumerate() {
-                let r = j - b * BLOCK;
-                subtract_products(
-                    &mut w,
-                    &self.blocks[b].vectors[r * BLOCK..(r + 1) * BLOCK],
-                    y,
-                );
+            for (b, y) in y[..=block].iter().enumerate() {
+                let rows = (first_column - b * BLOCK) * BLOCK;
+                by_registers!(subtract(s, w, &factors.blocks[b].vectors[rows..], y));
             }
-            let factor = F::from_f64(gain * self.blocks[j / BLOCK].signs[j % BLOCK]);
-            for lane in 0..count {
-                out[lane * self.columns + j] = factor * w[lane];
+            for (j, w) in w.iter().enumerate() {
+                let factor = F::from_f64(gain * factors.blocks[block].signs[j]);
+                for lane in 0..count {
+                    out[lane * columns + first_column + j] = factor * w[lane];
+                }
             }
         }
     }
@@ -459,21 +522,140 @@ fn add_product<F: Real>(sum: &mut [F; ROWS], factor: F, x: &[F; ROWS]) {
     }
 }
 
-/// `x −= v_k · y_k` for k ascending, lane by lane.
+/// Coordinates whose piece of the vectors stays in the innermost cache while it is used again and again.
+const STRIPE: usize = 128;
+
+/// `c_k = Σ_r v_k[r] x[r]`, r ascending, lane by lane.
 #[inline(always)]
-fn subtract_products<F: Real>(x: &mut [F; ROWS], v: &[F], y: &[[F; ROWS]; BLOCK]) {
-    let mut sum = *x;
-    for (v, y) in v.iter().zip(y) {
-        for (sum, y) in sum.iter_mut().zip(y) {
-            *sum = *sum - *v * *y;
+fn dot<const SOME: usize, F: Real, S: Simd>(
+    s: S,
+    vectors: &[F],
+    x: &[[F; ROWS]],
+) -> [[F; ROWS]; BLOCK] {
+    let lanes = F::Lanes::<S>::LANES;
+    let mut c = [[F::default(); ROWS]; BLOCK];
+    for (x, vectors) in x.chunks(STRIPE).zip(vectors.chunks(STRIPE * BLOCK)) {
+        for (group, c) in c.as_chunks_mut::<SOME>().0.iter_mut().enumerate() {
+            let mut sums = [[F::Lanes::splat(s, F::default()); ROWS]; SOME];
+            for k in 0..SOME {
+                for i in 0..ROWS / lanes {
+                    sums[k][i] = F::Lanes::load(s, &c[k][i * lanes..]);
+                }
+            }
+            for (x, v) in x.iter().zip(vectors.as_chunks::<BLOCK>().0) {
+                for k in 0..SOME {
+                    let v = F::Lanes::splat(s, v[group * SOME + k]);
+                    for i in 0..ROWS / lanes {
+                        let x = F::Lanes::load(s, &x[i * lanes..]);
+                        sums[k][i] = sums[k][i] + v * x;
+                    }
+                }
+            }
+            for k in 0..SOME {
+                for i in 0..ROWS / lanes {
+                    sums[k][i].store(&mut c[k][i * lanes..]);
+                }
+            }
         }
     }
-    *x = sum;
+    c
 }
 
-impl<F: Real> Panel<F> {
-    /// `count` reflections of `length` coordinates from reflection `first` on.
-    fn new(stream: &Stream, length: usize, first: usize, count: usize) -> Self {
+/// `x[r] −= v_k[r] y_k` for k ascending, lane by lane.
+#[inline(always)]
+fn subtract<const SOME: usize, F: Real, S: Simd>(
+    s: S,
+    x: &mut [[F; ROWS]],
+    vectors: &[F],
+    y: &[[F; ROWS]; BLOCK],
+) {
+    let lanes = F::Lanes::<S>::LANES;
+    let (fours, rest) = x.as_chunks_mut::<SOME>();
+    let (vectors, _) = vectors.as_chunks::<BLOCK>();
+    let done = fours.len() * SOME;
+    for (x, vectors) in fours.iter_mut().zip(vectors.as_chunks::<SOME>().0) {
+        let mut sums = [[F::Lanes::splat(s, F::default()); ROWS]; SOME];
+        for r in 0..SOME {
+            for i in 0..ROWS / lanes {
+                sums[r][i] = F::Lanes::load(s, &x[r][i * lanes..]);
+            }
+        }
+        for (k, y) in y.iter().enumerate() {
+            for r in 0..SOME {
+                let v = F::Lanes::splat(s, vectors[r][k]);
+                for i in 0..ROWS / lanes {
+                    sums[r][i] = sums[r][i] - v * F::Lanes::load(s, &y[i * lanes..]);
+                }
+            }
+        }
+        for r in 0..SOME {
+            for i in 0..ROWS / lanes {
+                sums[r][i].store(&mut x[r][i * lanes..]);
+            }
+        }
+    }
+    for (x, v) in rest.iter_mut().zip(&vectors[done..]) {
+        for (v, y) in v.iter().zip(y) {
+            for (x, y) in x.iter_mut().zip(y) {
+                *x = *x - *v * *y;
+            }
+        }
+    }
+}
+
+/// `c_k −= Γ[a,k] y_a` for a ascending, lane by lane; Γ of one earlier block.
+#[inline(always)]
+fn subtract_transposed<const SOME: usize, F: Real, S: Simd>(
+    s: S,
+    c: &mut [[F; ROWS]; BLOCK],
+    products: &[F],
+    y: &[[F; ROWS]; BLOCK],
+) {
+    let lanes = F::Lanes::<S>::LANES;
+    for (group, c) in c.as_chunks_mut::<SOME>().0.iter_mut().enumerate() {
+        let mut sums = [[F::Lanes::splat(s, F::default()); ROWS]; SOME];
+        for k in 0..SOME {
+            for i in 0..ROWS / lanes {
+                sums[k][i] = F::Lanes::load(s, &c[k][i * lanes..]);
+            }
+        }
+        for (y, products) in y.iter().zip(products.as_chunks::<BLOCK>().0) {
+            for k in 0..SOME {
+                let product = F::Lanes::splat(s, products[group * SOME + k]);
+                for i in 0..ROWS / lanes {
+                    sums[k][i] = sums[k][i] - product * F::Lanes::load(s, &y[i * lanes..]);
+                }
+            }
+        }
+        for k in 0..SOME {
+            for i in 0..ROWS / lanes {
+                sums[k][i].store(&mut c[k][i * lanes..]);
+            }
+        }
+    }
+}
+
+/// `count` reflections of `length` coordinates from reflection `first` on.
+struct NewPanel<'a, F> {
+    stream: &'a Stream,
+    length: usize,
+    first: usize,
+    count: usize,
+    of: PhantomData<F>,
+}
+
+impl<F: Real> Kernel for NewPanel<'_, F> {
+    type Output = Panel<F>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Panel<F> {
+        let Self {
+            stream,
+            length,
+            first,
+            count,
+            of: _,
+        } = self;
         let gaussian = Sampler::Normal(Normal {
             mean: 0.0,
             std: 1.0,
@@ -498,24 +680,25 @@ impl<F: Real> Panel<F> {
             // ‖x + sign ‖x‖ e₁‖² = 2 ‖x‖ (‖x‖ + |x₁|).
             let scale = 1.0 / (2.0 * norm * (norm + sign * start)).sqrt();
             let mut square = 0.0;
-            for (r, x) in x.iter().enumerate() {
+            // Vᵀ v; of all vectors of the block, because a fixed number of sums is faster than the fewer that are needed.
+            let mut dots = [0.0; BLOCK];
+            let (rows, _) = vectors.as_chunks_mut::<BLOCK>();
+            for (r, (x, row)) in x.iter().zip(&mut rows[k..]).enumerate() {
                 let x = if r == 0 {
                     start + sign * norm
                 } else {
                     x.to_f64()
                 };
                 let v = F::from_f64(x * scale);
-                square += v.to_f64() * v.to_f64();
-                vectors[(k + r) * BLOCK + k] = v;
+                row[k] = v;
+                let v = v.to_f64();
+                square += v * v;
+                for (dot, other) in dots.iter_mut().zip(row) {
+                    *dot += other.to_f64() * v;
+                }
             }
             // T grows by one column: −τ T (Vᵀ v), and τ on the diagonal.
             let tau = 2.0 / square;
-            let mut dots = [0.0; BLOCK];
-            for row in vectors.chunks_exact(BLOCK).skip(k) {
-                for m in 0..k {
-                    dots[m] += row[m].to_f64() * row[k].to_f64();
-                }
-            }
             for a in 0..k {
                 let mut sum = 0.0;
                 for m in a..k {
@@ -525,49 +708,45 @@ impl<F: Real> Panel<F> {
             }
             t[k * BLOCK + k] = tau;
         }
-        Self {
+        Panel {
             vectors,
             t: t.into_iter().map(F::from_f64).collect(),
             signs,
         }
     }
+}
 
-    /// `c_k = Σ_r v_k[r] x[r]`, lane by lane.
-    fn dot(&self, x: &[[F; ROWS]]) -> [[F; ROWS]; BLOCK] {
-        // Four vectors at a time, whose sums fit the registers.
-        const SOME: usize = 4;
-        let mut c = [[F::default(); ROWS]; BLOCK];
-        for (group, c) in c.chunks_exact_mut(SOME).enumerate() {
-            let mut sums = [[F::default(); ROWS]; SOME];
-            for (x, vectors) in x.iter().zip(self.vectors.chunks_exact(BLOCK)) {
-                let vectors = &vectors[group * SOME..(group + 1) * SOME];
-                for (sum, v) in sums.iter_mut().zip(vectors) {
-                    add_product(sum, *v, x);
-                }
-            }
-            c.copy_from_slice(&sums);
-        }
-        c
-    }
+/// All v_a · v_k of one block and a later one that starts `offset` coordinates on, a-major.
+struct Products<'a, F> {
+    early: &'a Panel<F>,
+    offset: usize,
+    late: &'a Panel<F>,
+}
 
-    /// All v_a · v_k of this and a later block that starts `offset` coordinates on, a-major.
-    fn products(&self, offset: usize, later: &Self) -> Vec<F> {
+impl<F: Real> Kernel for Products<'_, F> {
+    type Output = Vec<F>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<F> {
+        let (early, _) = self.early.vectors.as_chunks::<BLOCK>();
+        let (late, _) = self.late.vectors.as_chunks::<BLOCK>();
         let mut products = vec![F::default(); BLOCK * BLOCK];
-        for (group, products) in products.chunks_exact_mut(4 * BLOCK).enumerate() {
-            let mut sums = [[F::default(); BLOCK]; 4];
-            let rows = self
-                .vectors
-                .chunks_exact(BLOCK)
-                .skip(offset)
-                .zip(later.vectors.chunks_exact(BLOCK));
-            for (early, late) in rows {
-                for (sum, a) in sums.iter_mut().zip(&early[4 * group..]) {
-                    for (sum, k) in sum.iter_mut().zip(late) {
-                        *sum = *sum + *a * *k;
-                    }
-                }
+        // All sums of 16 k at a time, r ascending as for the rows of a matrix.
+        for half in 0..BLOCK / ROWS {
+            let columns: Vec<[F; ROWS]> = late
+                .iter()
+                .map(|row| {
+                    *row.as_chunks::<ROWS>()
+                        .0
+                        .get(half)
+                        .unwrap_or(&[F::default(); ROWS])
+                })
+                .collect();
+            let vectors = &early[self.offset..];
+            let sums = by_registers!(dot(s, vectors.as_flattened(), &columns));
+            for (to, from) in products.chunks_exact_mut(BLOCK).zip(&sums) {
+                to[half * ROWS..(half + 1) * ROWS].copy_from_slice(from);
             }
-            products.copy_from_slice(sums.as_flattened());
         }
         products
     }

@@ -1,11 +1,12 @@
 //! From an initializer, a shape and a layout to a [`Filler`], with every number settled.
 
+use super::rule::{Rule, Unfit, by_fans};
 use super::variance_scaling::Scaled;
-use super::{Distribution, Identity, Initializer, Orthogonal, Spans, concat};
+use super::{Distribution, Initializer, Orthogonal, Spans, concat, identity, with_rule};
 use crate::filler::{Filler, Kind, RangeError};
 use crate::layout::elements;
 use crate::sampler::{Normal, Sampler, TruncatedNormal, TruncationError, Uniform};
-use crate::{Axis, Layout, LayoutError, Mode};
+use crate::{Layout, LayoutError, Mode};
 
 /// Why an initializer cannot be used, or not for this tensor.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -124,7 +125,7 @@ impl Initializer {
             | Self::LecunTruncated { gain }
             | Self::Orthogonal { gain } => gain_fault(gain),
             // A negative identity is a reflection, and meant.
-            Self::Identity { gain } => gain_fault(gain.abs()),
+            Self::Identity { gain, .. } => gain_fault(gain.abs()),
             Self::Concat { ref parts, .. } => {
                 if let Some(fault) = parts
                     .iter()
@@ -139,12 +140,26 @@ impl Initializer {
                     (depth >= DEEPEST).then_some("more than 16 calls within calls")
                 }
             }
+            ref rule => with_rule!(rule, rule => {
+                if let Some(fault) = rule
+                    .inner()
+                    .filter(|_| depth < DEEPEST)
+                    .and_then(|inner| inner.fault(depth + 1))
+                {
+                    return Some(fault);
+                }
+                if rule.inner().is_some() && depth >= DEEPEST {
+                    Some("more than 16 calls within calls")
+                } else {
+                    rule.fault()
+                }
+            }, _ => None),
         };
         message.map(|message| (self, message))
     }
 
     /// The gain, fan and family of a scaled initializer.
-    fn scaled(&self) -> Option<Scaled> {
+    fn by_fan(&self) -> Option<Scaled> {
         use Distribution::{Normal, TruncatedNormal, Uniform};
         let (gain, mode, distribution) = match *self {
             Self::VarianceScaling {
@@ -180,7 +195,11 @@ impl Initializer {
         self.resolve_valid(shape, layout)
     }
 
-    fn resolve_valid(&self, shape: &[usize], layout: &Layout) -> Result<Filler, InitError> {
+    pub(super) fn resolve_valid(
+        &self,
+        shape: &[usize],
+        layout: &Layout,
+    ) -> Result<Filler, InitError> {
         let unfit = |source| InitError::Layout {
             initializer: Box::new(self.clone()),
             source,
@@ -189,6 +208,11 @@ impl Initializer {
             initializer: Box::new(self.clone()),
             shape: shape.to_vec(),
             message,
+        };
+        let fault = |error: Unfit| match error {
+            Unfit::Layout(source) => unfit(source),
+            Unfit::Message(message) => unsuited(message),
+            Unfit::Inner(error) => error,
         };
         layout.check(shape).map_err(unfit)?;
         let kind = match *self {
@@ -212,18 +236,11 @@ impl Initializer {
             Self::Orthogonal { gain } => Kind::Orthogonal(
                 Orthogonal::new(gain, shape, layout).map_err(|m| unsuited(m.to_owned()))?,
             ),
-            Self::Identity { gain } => {
-                let matrix = layout
-                    .axes
-                    .iter()
-                    .any(|a| matches!(a, Axis::Input | Axis::Field | Axis::Lookup));
-                if !matrix {
-                    return Err(unsuited(
-                        "a vector is no matrix; write ones or constant".to_owned(),
-                    ));
-                }
-                Kind::Identity(Identity::new(gain, shape, layout))
-            }
+            Self::Identity {
+                gain,
+                shift,
+                offset,
+            } => identity::resolve(gain, shift, offset, shape, layout).map_err(fault)?,
             Self::Concat { axis, ref parts } => {
                 let Some(&size) = shape.get(axis) else {
                     return Err(unsuited(format!("there is no axis {axis}")));
@@ -252,23 +269,16 @@ impl Initializer {
                 }
                 Kind::Concat(Spans::new(shape, axis, sizes), fillers)
             }
-            _ => {
-                let Some(scaled) = self.scaled() else {
-                    return Err(unsuited("it has no scale".to_owned()));
-                };
-                let mut samplers = scaled.samplers(shape, layout).map_err(unfit)?;
-                let alike = samplers.windows(2).all(|pair| pair[0] == pair[1]);
-                match (
-                    alike,
-                    layout.axes.iter().position(|axis| *axis == Axis::Output),
-                ) {
-                    (false, Some(axis)) => Kind::Parts(
-                        Spans::new(shape, axis, layout.fused.iter().copied()),
-                        samplers,
-                    ),
-                    _ => Kind::Each(samplers.swap_remove(0)),
+            ref rule => match rule.by_fan() {
+                Some(scaled) => {
+                    by_fans(shape, layout, |fans| scaled.sampler(fans)).map_err(unfit)?
                 }
-            }
+                None => with_rule!(
+                    rule,
+                    rule => rule.resolve(shape, layout).map_err(fault)?,
+                    _ => return Err(unsuited("it has no scale".to_owned()))
+                ),
+            },
         };
         Ok(Filler::new(elements(shape).map_err(unfit)?, kind))
     }
@@ -302,7 +312,7 @@ fn truncation_fault(
         .map(truncation_message)
 }
 
-fn truncation_message(error: TruncationError) -> &'static str {
+pub(super) fn truncation_message(error: TruncationError) -> &'static str {
     match error {
         TruncationError::TooFar => {
             "both bounds lie beyond 37 standard deviations on one side; bring them nearer"

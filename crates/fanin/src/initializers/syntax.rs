@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Initializer, catalogue, kaiming};
+use super::rule::{Arguments, Parameter, Rule, write_rule};
+use super::{Initializer, all_rules, catalogue, kaiming, with_rule};
 use crate::text::{Bound, Call, Number, ParseError, Value, suggestion, write_call};
 use crate::{Activation, Distribution, Mode};
 
@@ -61,13 +62,27 @@ impl fmt::Display for Initializer {
             | Self::LecunUniform { gain }
             | Self::LecunNormal { gain }
             | Self::LecunTruncated { gain }
-            | Self::Orthogonal { gain }
-            | Self::Identity { gain } => {
+            | Self::Orthogonal { gain } => {
                 if *gain == 1.0 {
                     f.pad(name)
                 } else {
                     write_call(f, name, &[("gain", &Number(*gain))])
                 }
+            }
+            Self::Identity {
+                gain,
+                shift,
+                offset,
+            } => {
+                let (number, whole) = (Number(*gain), (shift, offset));
+                let all: [(&str, &dyn fmt::Display, bool); 3] = [
+                    ("gain", &number, *gain == 1.0),
+                    ("shift", whole.0, *shift == 0),
+                    ("offset", whole.1, *offset == 0),
+                ];
+                let given = all.iter().filter(|(_, _, usual)| !usual);
+                let given: Vec<_> = given.map(|(key, value, _)| (*key, *value)).collect();
+                write_call(f, name, &given)
             }
             Self::Concat { axis, parts } => {
                 write!(f, "{name}(axis={axis}")?;
@@ -76,6 +91,7 @@ impl fmt::Display for Initializer {
                 }
                 f.write_str(")")
             }
+            rule => with_rule!(rule, rule => write_rule(rule, f), _ => f.pad(name)),
         }
     }
 }
@@ -90,7 +106,7 @@ impl FromStr for Initializer {
     }
 }
 
-fn from_call(call: Call) -> Result<Initializer, ParseError> {
+pub(super) fn from_call(call: Call) -> Result<Initializer, ParseError> {
     let position = call.position;
     let wanted = call.name.to_ascii_lowercase();
     let entry = catalogue()
@@ -171,6 +187,18 @@ fn from_call(call: Call) -> Result<Initializer, ParseError> {
             }
         }
         "concat" => concat(call)?,
+        "identity" => {
+            let [gain, shift, offset] = call.bind(["gain", "shift", "offset"])?;
+            let whole = |bound: Option<Bound>, key: &str| {
+                bound.map_or(Ok(0), |bound| i64::read(bound, key))
+            };
+            Initializer::Identity {
+                gain: gain_or(gain, 1.0)?,
+                shift: whole(shift, "shift")?,
+                offset: whole(offset, "offset")?,
+            }
+        }
+        name if !is_gain_alone(name) => rule(name, call)?,
         _ => {
             let [gain] = call.bind(["gain"])?;
             let gain = gain_or(gain, 1.0)?;
@@ -181,8 +209,7 @@ fn from_call(call: Call) -> Result<Initializer, ParseError> {
                 "lecun_uniform" => Initializer::LecunUniform { gain },
                 "lecun_normal" => Initializer::LecunNormal { gain },
                 "lecun_truncated" => Initializer::LecunTruncated { gain },
-                "orthogonal" => Initializer::Orthogonal { gain },
-                _ => Initializer::Identity { gain },
+                _ => Initializer::Orthogonal { gain },
             }
         }
     };
@@ -191,6 +218,26 @@ fn from_call(call: Call) -> Result<Initializer, ParseError> {
         Err(error) => Err(ParseError::new(position, error.to_string())),
     }
 }
+
+/// Whether an initializer's only argument is its gain.
+fn is_gain_alone(name: &str) -> bool {
+    name.starts_with("xavier_") || name.starts_with("lecun_") || name == "orthogonal"
+}
+
+macro_rules! read_rule {
+    ($($rule:ident),* $(,)?) => {
+        /// Reads the rule of that name.
+        fn rule(name: &str, call: Call) -> Result<Initializer, ParseError> {
+            $(
+                if name == <super::$rule as Rule>::ENTRY.name {
+                    return super::$rule::read(call).map(Initializer::from);
+                }
+            )*
+            Err(ParseError::new(call.position, format!("{name} cannot be read")))
+        }
+    };
+}
+all_rules!(read_rule);
 
 fn concat(call: Call) -> Result<Initializer, ParseError> {
     let position = call.position;
@@ -227,11 +274,15 @@ fn number_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
 /// A number, or the gain of the activation named.
 fn gain_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
     match bound {
-        Some(Bound {
-            value: Value::Call(activation),
-            ..
-        }) => Ok(Activation::from_call(activation)?.gain().value()),
-        other => number_or(other, usual),
+        Some(bound) => gain(bound),
+        None => Ok(usual),
+    }
+}
+
+pub(super) fn gain(bound: Bound) -> Result<f64, ParseError> {
+    match bound.value {
+        Value::Call(activation) => Ok(Activation::from_call(activation)?.gain().value()),
+        Value::Number(number) => Ok(number),
     }
 }
 
@@ -249,7 +300,7 @@ fn word_or<T: FromStr<Err: fmt::Display> + Default>(bound: Option<Bound>) -> Res
         .map_err(|error: T::Err| ParseError::new(bound.value_position(), error.to_string()))
 }
 
-fn flag(bound: Option<Bound>) -> Result<bool, ParseError> {
+pub(super) fn flag(bound: Option<Bound>) -> Result<bool, ParseError> {
     let Some(bound) = bound else { return Ok(false) };
     match bound.word()? {
         "true" => Ok(true),
@@ -279,6 +330,7 @@ impl<'de> serde::Deserialize<'de> for Initializer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::initializers as all;
     use proptest::prelude::*;
 
     fn mode() -> impl Strategy<Value = Mode> {
@@ -339,12 +391,144 @@ mod tests {
             positive().prop_map(|gain| I::LecunNormal { gain }),
             positive().prop_map(|gain| I::LecunTruncated { gain }),
             positive().prop_map(|gain| I::Orthogonal { gain }),
-            positive().prop_map(|gain| I::Identity { gain: -gain }),
+            positive().prop_map(|gain| I::Identity {
+                gain: -gain,
+                shift: 0,
+                offset: 0
+            }),
         ];
-        leaf.prop_recursive(2, 8, 4, |part| {
-            (0usize..4, prop::collection::vec((0usize..1000, part), 1..4))
-                .prop_map(|(axis, parts)| I::Concat { axis, parts })
+        let rules = prop_oneof![
+            prop::collection::vec(finite(), 1..6).prop_map(|values| all::Array { values }.into()),
+            prop::collection::vec(1e-3..1e3f64, 1..6)
+                .prop_map(|weights| all::LogPrior { weights }.into()),
+            (1e-300..1e3f64, 1.0..1e6f64).prop_map(|(low, factor)| all::LogUniform {
+                low,
+                high: low * factor
+            }
+            .into()),
+            (-0.5..0.5f64, 0.1..2f64, any::<bool>()).prop_map(|(mean, std, corrected)| {
+                let std = if corrected { 0.5 * std } else { std };
+                all::TruncatedNormalAbsolute {
+                    mean,
+                    std,
+                    low: -2.0,
+                    high: 3.0,
+                    corrected,
+                }
+                .into()
+            }),
+            (any::<i32>(), any::<i32>(), positive()).prop_map(|(shift, offset, gain)| {
+                I::Identity {
+                    gain,
+                    shift: shift.into(),
+                    offset: offset.into(),
+                }
+            }),
+            (words(all::Units::ALL), positive()).prop_map(|(units, gain)| all::RandomWalk {
+                units,
+                gain
+            }
+            .into()),
+            positive().prop_map(|gain| all::DeltaOrthogonal { gain }.into()),
+            positive().prop_map(|gain| all::OrthogonalConv { gain }.into()),
+            positive().prop_map(|gain| all::Hadamard { gain }.into()),
+            positive().prop_map(|tau| all::Idinit { tau: -tau }.into()),
+            positive().prop_map(|gain| all::Bilinear { gain }.into()),
+            positive().prop_map(|gain| all::Spectral { gain }.into()),
+            positive().prop_map(|gain| all::LoraA { gain }.into()),
+            positive().prop_map(|gain| all::NguyenWidrow { gain }.into()),
+            positive().prop_map(|omega| all::Siren { omega }.into()),
+            Just(all::SirenFirst {}.into()),
+            Just(all::LoraB {}.into()),
+            Just(all::Rezero {}.into()),
+            (
+                1u64..1 << 53,
+                finite(),
+                words(all::Per::ALL),
+                any::<bool>(),
+                0.0..1f64
+            )
+                .prop_map(|(count, std, per, fraction, sparsity)| all::Sparse {
+                    count: (!fraction).then_some(count),
+                    sparsity: fraction.then_some(sparsity),
+                    std: std.abs(),
+                    per,
+                }
+                .into()),
+            (1u64..1 << 53).prop_map(|blocks| all::LayerScale { blocks }.into()),
+            (1u64..1 << 53).prop_map(|width| all::SmallInit { width }.into()),
+            (1u64..1 << 53, 1u64..1 << 53).prop_map(|(layers, width)| all::WangInit {
+                layers,
+                width
+            }
+            .into()),
+            (words(all::MupRole::ALL), finite(), 1u64..1 << 53).prop_map(|(role, std, base)| {
+                all::Mup {
+                    role,
+                    std: std.abs(),
+                    base,
+                }
+                .into()
+            }),
+            (1e-300..0.999_999f64).prop_map(|probability| all::PriorBias { probability }.into()),
+            (finite(), words(all::Gates::ALL)).prop_map(|(value, order)| all::ForgetGate {
+                value,
+                order
+            }
+            .into()),
+            (2.1..1e9f64, words(all::Gates::ALL)).prop_map(|(longest, order)| all::Chrono {
+                longest,
+                order
+            }
+            .into()),
+            (finite(), prop::option::of(0u64..1 << 53)).prop_map(|(std, padding)| all::Embedding {
+                std: std.abs(),
+                padding
+            }
+            .into()),
+        ];
+        prop_oneof![leaf, rules].prop_recursive(3, 8, 4, |part| {
+            let boxed = part.clone().prop_map(Box::new);
+            prop_oneof![
+                (0usize..4, prop::collection::vec((0usize..1000, part), 1..4))
+                    .prop_map(|(axis, parts)| I::Concat { axis, parts }),
+                (boxed.clone(), words(all::Sides::ALL)).prop_map(|(of, sides)| all::Mirrored {
+                    of,
+                    sides
+                }
+                .into()),
+                (boxed.clone(), positive())
+                    .prop_map(|(of, factor)| all::Scaled { of, factor }.into()),
+                (boxed.clone(), 1u64..1 << 53).prop_map(|(of, branches)| all::Residual {
+                    of,
+                    branches
+                }
+                .into()),
+                (boxed.clone(), 1u64..1 << 53, 2u64..9).prop_map(|(of, branches, layers)| {
+                    all::Fixup {
+                        of,
+                        branches,
+                        layers,
+                    }
+                    .into()
+                }),
+                (boxed.clone(), 1u64..1 << 53, words(all::Half::ALL))
+                    .prop_map(|(of, layers, side)| all::TFixup { of, layers, side }.into()),
+                (boxed, 1u64..99, 1u64..99, words(all::Half::ALL)).prop_map(
+                    |(of, encoder, decoder, side)| all::Deepnorm {
+                        of,
+                        encoder,
+                        decoder,
+                        side
+                    }
+                    .into()
+                ),
+            ]
         })
+    }
+
+    fn words<T: Copy + std::fmt::Debug>(all: &'static [T]) -> impl Strategy<Value = T> {
+        prop::sample::select(all)
     }
 
     proptest! {

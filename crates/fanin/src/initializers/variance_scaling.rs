@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::{Entry, InitError, Initializer};
 use crate::sampler::{self, Sampler};
-use crate::{Layout, LayoutError, Mode};
+use crate::{Fans, Mode};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "variance_scaling",
@@ -80,20 +80,9 @@ pub(super) struct Scaled {
 }
 
 impl Scaled {
-    /// One sampler for each fused part, or one alone.
-    pub(super) fn samplers(
-        self,
-        shape: &[usize],
-        layout: &Layout,
-    ) -> Result<Vec<Sampler>, LayoutError> {
-        Ok(layout
-            .part_fans(shape)?
-            .into_iter()
-            .map(|fans| self.sampler(fans.by(self.mode)))
-            .collect())
-    }
-
-    fn sampler(self, fan: f64) -> Sampler {
+    /// The distribution for these fans.
+    pub(super) fn sampler(self, fans: Fans) -> Sampler {
+        let fan = fans.by(self.mode);
         // A tensor, or a part of one, without elements has fans of 0.
         let std = if fan > 0.0 {
             self.gain / fan.sqrt()
@@ -138,7 +127,7 @@ impl Initializer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Seed;
+    use crate::{Layout, Seed};
 
     #[test]
     fn every_family_has_the_variance_asked_for() {

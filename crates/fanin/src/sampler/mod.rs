@@ -1,5 +1,6 @@
 //! What one element is drawn from, with every number settled.
 
+pub(crate) mod fill;
 mod normal;
 mod truncated_normal;
 mod uniform;
@@ -9,8 +10,9 @@ pub(crate) use truncated_normal::{TruncatedNormal, TruncationError};
 pub(crate) use uniform::Uniform;
 
 use crate::Element;
-use crate::element::private::Real;
-use crate::stream::{LANES, Stream, TILE, Words};
+use crate::element::private::Single;
+use crate::simd::Simd;
+use crate::stream::{Stream, TILE, Words};
 
 /// The rule that turns the words of a tile into values.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,23 +44,19 @@ impl Sampler {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn single(&self, words: &Words) -> [f32; TILE] {
+    /// The distribution of the values times a positive factor.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
         match self {
-            Self::Constant(value) => [*value as f32; TILE],
-            Self::Uniform(uniform) => uniform.single(words),
-            Self::Normal(normal) => normal.single(words),
-            Self::TruncatedNormal(truncated) => truncated.single(words),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn double(&self, high: &Words, low: &Words) -> [f64; TILE] {
-        match self {
-            Self::Constant(value) => [*value; TILE],
-            Self::Uniform(uniform) => uniform.double(high, low),
-            Self::Normal(normal) => normal.double(high, low),
-            Self::TruncatedNormal(truncated) => truncated.double(high, low),
+            Self::Constant(value) => Self::Constant(factor * value),
+            Self::Uniform(uniform) => Self::Uniform(Uniform {
+                low: factor * uniform.low,
+                high: factor * uniform.high,
+            }),
+            Self::Normal(normal) => Self::Normal(Normal {
+                mean: factor * normal.mean,
+                std: factor * normal.std,
+            }),
+            Self::TruncatedNormal(truncated) => Self::TruncatedNormal(truncated.scaled(factor)),
         }
     }
 
@@ -75,19 +73,20 @@ impl Sampler {
 
     /// The same on this thread alone.
     pub(crate) fn fill_serially<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
-        let low = T::Real::DOUBLE.then(|| stream.substream("low"));
-        let mut tile = start / TILE as u64;
-        let mut skip = (start % TILE as u64) as usize;
-        let mut rest = out;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at_mut(rest.len().min(TILE - skip));
-            let high = stream.tile(tile);
-            let low = low.as_ref().map_or([[0; LANES]; 4], |low| low.tile(tile));
-            let values = T::Real::pick(|| self.single(&high), || self.double(&high, &low));
-            for (to, from) in now.iter_mut().zip(&values[skip..]) {
-                *to = T::round(*from);
-            }
-            (tile, skip, rest) = (tile + 1, 0, later);
+        match self {
+            Self::Constant(value) => out.fill(T::from_f64(*value)),
+            Self::Uniform(uniform) => T::fill(uniform, stream, start, out),
+            Self::Normal(normal) => T::fill(normal, stream, start, out),
+            Self::TruncatedNormal(truncated) => T::fill(truncated, stream, start, out),
         }
     }
+}
+
+/// How the words of a tile become its values.
+pub trait Rule {
+    /// In single precision, rounded to the element type.
+    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]);
+
+    /// In double precision, the words refined by those of the sub-stream `low`.
+    fn double(&self, high: &Words, low: &Words, out: &mut [f64; TILE]);
 }

@@ -1,6 +1,9 @@
 //! The normal distribution, by the transformation of Box and Muller (1958).
 
+use super::Rule;
+use crate::element::private::Single;
 use crate::math::{double, single};
+use crate::simd::Simd;
 use crate::stream::{LANES, TILE, Words};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -9,25 +12,24 @@ pub(crate) struct Normal {
     pub(crate) std: f64,
 }
 
-impl Normal {
+impl Rule for Normal {
     #[inline(always)]
-    pub(crate) fn single(&self, words: &Words) -> [f32; TILE] {
-        let (mean, std) = (self.mean as f32, self.std as f32);
-        let mut out = [0.0; TILE];
+    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+        let (mean, std) = (s.float(self.mean as f32), s.float(self.std as f32));
         for pair in [0, 2] {
-            for lane in 0..LANES {
-                let radius = single::radius(words[pair][lane]);
-                let (cos, sin) = single::turn(words[pair + 1][lane]);
-                out[pair * LANES + lane] = mean + std * (radius * cos);
-                out[(pair + 1) * LANES + lane] = mean + std * (radius * sin);
+            for lane in (0..LANES).step_by(S::LANES) {
+                let radius = single::radius(s, s.load_words(&words[pair][lane..]));
+                let (cos, sin) = single::turn(s, s.load_words(&words[pair + 1][lane..]));
+                let first = mean + std * (radius * cos);
+                let second = mean + std * (radius * sin);
+                T::put(s, first, &mut out[pair * LANES + lane..]);
+                T::put(s, second, &mut out[(pair + 1) * LANES + lane..]);
             }
         }
-        out
     }
 
     #[inline(always)]
-    pub(crate) fn double(&self, high: &Words, low: &Words) -> [f64; TILE] {
-        let mut out = [0.0; TILE];
+    fn double(&self, high: &Words, low: &Words, out: &mut [f64; TILE]) {
         for pair in [0, 2] {
             for lane in 0..LANES {
                 let radius = double::radius(high[pair][lane]);
@@ -37,6 +39,5 @@ impl Normal {
                 out[(pair + 1) * LANES + lane] = self.mean + self.std * (radius * sin);
             }
         }
-        out
     }
 }

@@ -3,9 +3,14 @@
 //! Inversion takes one word for each element, which rejection does not, so every element stays a function of its
 //! index; and it is exact in the tails, which `erfinv` of a single-precision uniform is not.
 
+use std::sync::{Mutex, PoisonError};
+
+use super::Rule;
+use crate::element::private::Single;
 use crate::math::double::exp;
 use crate::math::quadrature::composite;
 use crate::math::{gauss, single};
+use crate::simd::Simd;
 use crate::stream::{LANES, TILE, Words};
 
 const TWO_32: f64 = 4_294_967_296.0;
@@ -71,30 +76,12 @@ impl TruncatedNormal {
         if near > FARTHEST {
             return Err(TruncationError::TooFar);
         }
-        let (share, middle, part) = if near < TAIL_FROM {
-            // The middle of [Φ(a), Φ(b)] less ½, which is exactly 0 for symmetric bounds.
-            let middle = 0.5 * (gauss::cumulative(a) - gauss::survival(b));
-            let share = gauss::mass(a, b);
-            (
-                share,
-                middle,
-                Part::Central {
-                    tails: middle.abs() + 0.5 * share > 0.4799,
-                },
-            )
-        } else {
-            let (near, far) = if a > 0.0 { (a, b) } else { (-b, -a) };
-            let exponent = gauss::tail_exponent(near);
-            let rest = exp(0.5 * (exponent - gauss::tail_exponent(far)));
-            (
-                1.0 - rest,
-                0.5 * rest,
-                Part::Tail {
-                    exponent,
-                    negative: a < 0.0,
-                },
-            )
-        };
+        let Interval {
+            share,
+            middle,
+            part,
+            moments,
+        } = Interval::recall(a, b, near);
         if share < 1.0 / 1_048_576.0 {
             return Err(TruncationError::TooNarrow);
         }
@@ -102,7 +89,6 @@ impl TruncatedNormal {
         let step = ((share * TWO_32) as u32).min(u32::MAX - 1) & !1;
         let middle = (1u64 << 63).wrapping_add_signed((middle * 2.0 * TWO_63) as i64);
         let start = middle.wrapping_sub(u64::from(step / 2) * u64::from(u32::MAX));
-        let moments = moments(a, b, near);
         let (shift, scale) = if corrected {
             (mean - std * (moments.0 / moments.1), std / moments.1)
         } else {
@@ -126,6 +112,22 @@ impl TruncatedNormal {
         Self::new(0.0, std, -2.0, 2.0, true).expect("±2 is neither too far nor too narrow")
     }
 
+    /// The distribution of the values times a positive factor.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
+        Self {
+            low: factor * self.low,
+            high: factor * self.high,
+            shift: factor * self.shift,
+            scale: factor * self.scale,
+            ..self.clone()
+        }
+    }
+
+    /// With exactly these bounds, which the standard deviations had rounded.
+    pub(crate) fn with_bounds(self, low: f64, high: f64) -> Self {
+        Self { low, high, ..self }
+    }
+
     pub(crate) fn mean(&self) -> f64 {
         self.shift + self.scale * self.moments.0
     }
@@ -139,7 +141,6 @@ impl TruncatedNormal {
         (self.low, self.high)
     }
 
-    #[inline(always)]
     fn probability(&self, w: u32) -> u64 {
         self.start.wrapping_add(u64::from(w) * u64::from(self.step))
     }
@@ -152,65 +153,49 @@ impl TruncatedNormal {
             .wrapping_add(inside)
             .wrapping_sub(step / 2)
     }
+}
+
+impl Rule for TruncatedNormal {
+    #[inline(always)]
+    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+        let (shift, scale) = (s.float(self.shift as f32), s.float(self.scale as f32));
+        let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
+        // One loop for each part, so that each is straight.
+        macro_rules! each {
+            ($w:ident => $z:expr) => {
+                for j in 0..4 {
+                    for lane in (0..LANES).step_by(S::LANES) {
+                        let $w = s.load_words(&words[j][lane..]);
+                        let x = s.min(high, s.max(low, shift + scale * $z));
+                        T::put(s, x, &mut out[j * LANES + lane..]);
+                    }
+                }
+            };
+        }
+        match self.part {
+            Part::Central { tails: false } => each!(w => {
+                let (p, _) = s.multiply_add_wide(w, self.step, self.start);
+                single::normal_quantile_central(s, odd(s, p))
+            }),
+            Part::Central { tails: true } => each!(w => {
+                let p = s.multiply_add_wide(w, self.step, self.start);
+                replace_tails(s, p, single::normal_quantile_central(s, odd(s, p.0)))
+            }),
+            Part::Tail { exponent, negative } => {
+                // Increasing in the word on either side.
+                let flip = s.word(if negative { 0 } else { u32::MAX });
+                let sign = s.word(if negative { 1 << 31 } else { 0 });
+                each!(w => {
+                    let p = s.multiply_add_wide(w ^ flip, self.step, self.start);
+                    let distance = single::normal_quantile_tail(s, p, exponent as f32);
+                    s.float_from_bits(s.bits(distance) ^ sign)
+                });
+            }
+        }
+    }
 
     #[inline(always)]
-    pub(crate) fn single(&self, words: &Words) -> [f32; TILE] {
-        let mut out = [0.0; TILE];
-        match self.part {
-            Part::Central { tails } => {
-                for j in 0..4 {
-                    for lane in 0..LANES {
-                        let p = self.probability(words[j][lane]);
-                        // Odd, which makes it the middle of its cell.
-                        let p = (((p >> 32) as u32 ^ 0x8000_0000) | 1) as i32;
-                        out[j * LANES + lane] = single::normal_quantile_central(p);
-                    }
-                }
-                if tails {
-                    self.replace_tails(words, &mut out);
-                }
-            }
-            Part::Tail { exponent, negative } => {
-                let exponent = exponent as f32;
-                // Increasing in the word on either side.
-                let flip = if negative { 0 } else { u32::MAX };
-                for j in 0..4 {
-                    for lane in 0..LANES {
-                        let p = self.probability(words[j][lane] ^ flip);
-                        let z = single::normal_quantile_tail(p, exponent);
-                        out[j * LANES + lane] = if negative { -z } else { z };
-                    }
-                }
-            }
-        }
-        let (shift, scale) = (self.shift as f32, self.scale as f32);
-        let (low, high) = (self.low as f32, self.high as f32);
-        for x in &mut out {
-            let y = shift + scale * *x;
-            let y = if y < low { low } else { y };
-            *x = if y > high { high } else { y };
-        }
-        out
-    }
-
-    #[inline(never)]
-    fn replace_tails(&self, words: &Words, out: &mut [f32; TILE]) {
-        for j in 0..4 {
-            for lane in 0..LANES {
-                let p = self.probability(words[j][lane]);
-                let central = (((p >> 32) as u32 ^ 0x8000_0000) | 1) as i32;
-                if central.unsigned_abs() > single::CENTRAL_LIMIT.unsigned_abs() {
-                    let below = p >> 63 == 0;
-                    let q = if below { p } else { p.wrapping_neg() };
-                    let z = single::normal_quantile_tail(q, 0.0);
-                    out[j * LANES + lane] = if below { -z } else { z };
-                }
-            }
-        }
-    }
-
-    pub(crate) fn double(&self, high: &Words, low: &Words) -> [f64; TILE] {
-        let mut out = [0.0; TILE];
+    fn double(&self, high: &Words, low: &Words, out: &mut [f64; TILE]) {
         for j in 0..4 {
             for lane in 0..LANES {
                 let (w, l) = (high[j][lane], low[j][lane]);
@@ -240,8 +225,83 @@ impl TruncatedNormal {
                 out[j * LANES + lane] = if x > self.high { self.high } else { x };
             }
         }
-        out
     }
+}
+
+/// What follows from the bounds alone.
+#[derive(Clone, Copy)]
+struct Interval {
+    /// Share of the distribution, or of its tail, between the bounds.
+    share: f64,
+    /// The middle of the interval of probabilities, less ½ in the central part.
+    middle: f64,
+    part: Part,
+    /// Mean and standard deviation.
+    moments: (f64, f64),
+}
+
+impl Interval {
+    /// As [`Interval::new`], which takes microseconds, but the last one is kept: a model has many tensors and few bounds.
+    fn recall(a: f64, b: f64, near: f64) -> Self {
+        static LAST: Mutex<Option<([u64; 2], Interval)>> = Mutex::new(None);
+        let key = [a, b].map(f64::to_bits);
+        let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last() {
+            Some((kept, interval)) if kept == key => return interval,
+            _ => {}
+        }
+        let interval = Self::new(a, b, near);
+        *last() = Some((key, interval));
+        interval
+    }
+
+    fn new(a: f64, b: f64, near: f64) -> Self {
+        let (share, middle, part) = if near < TAIL_FROM {
+            // The middle of [Φ(a), Φ(b)] less ½, which is exactly 0 for symmetric bounds.
+            let middle = 0.5 * (gauss::cumulative(a) - gauss::survival(b));
+            let share = gauss::mass(a, b);
+            let tails = middle.abs() + 0.5 * share > 0.4799;
+            (share, middle, Part::Central { tails })
+        } else {
+            let (near, far) = if a > 0.0 { (a, b) } else { (-b, -a) };
+            let exponent = gauss::tail_exponent(near);
+            let rest = exp(0.5 * (exponent - gauss::tail_exponent(far)));
+            let negative = a < 0.0;
+            (1.0 - rest, 0.5 * rest, Part::Tail { exponent, negative })
+        };
+        Self {
+            share,
+            middle,
+            part,
+            moments: moments(a, b, near),
+        }
+    }
+}
+
+/// The upper word of a probability as the signed distance from ½; odd, which makes it the middle of its cell.
+#[inline(always)]
+fn odd<S: Simd>(s: S, high: S::U) -> S::U {
+    (high ^ s.word(1 << 31)) | s.word(1)
+}
+
+/// The quantiles z of p, with those beyond the central part put right.
+#[inline(always)]
+fn replace_tails<S: Simd>(s: S, (high, low): (S::U, S::U), z: S::F) -> S::F {
+    let outside = s.greater(s.abs(odd(s, high)), s.word(single::CENTRAL_LIMIT));
+    if !s.any(outside) {
+        return z;
+    }
+    let above = s.negative(high);
+    // p or 2⁶⁴ − p.
+    let carry = s.select_words(s.equal(low, s.word(0)), s.word(1), s.word(0));
+    let ones = s.word(u32::MAX);
+    let q = (
+        s.select_words(above, (high ^ ones) + carry, high),
+        s.select_words(above, s.word(0) - low, low),
+    );
+    let sign = s.select_words(above, s.word(0), s.word(1 << 31));
+    let distance = single::normal_quantile_tail(s, q, 0.0);
+    s.select(outside, s.float_from_bits(s.bits(distance) ^ sign), z)
 }
 
 /// Mean and standard deviation of the standard normal distribution cut to [a, b], whose point nearest 0 is at `near`.
@@ -269,7 +329,22 @@ fn moments(a: f64, b: f64, near: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Portable;
     use statrs::distribution::{ContinuousCDF, Normal};
+
+    impl TruncatedNormal {
+        fn values(&self, words: &Words) -> [f32; TILE] {
+            let mut out = [0.0; TILE];
+            self.single(Portable, words, &mut out);
+            out
+        }
+
+        fn values_f64(&self, high: &Words, low: &Words) -> [f64; TILE] {
+            let mut out = [0.0; TILE];
+            self.double(high, low, &mut out);
+            out
+        }
+    }
 
     const INTERVALS: [(f64, f64); 12] = [
         (-2.0, 2.0),
@@ -310,13 +385,13 @@ mod tests {
                 let w = i << 20 | 0x7_ffff;
                 let mut words = [[0; LANES]; 4];
                 words[0][0] = w;
-                let z = sampler.single(&words)[0];
+                let z = sampler.values(&words)[0];
                 assert!(
                     z >= last && f64::from(z) >= a - 1e-6 && f64::from(z) <= b + 1e-6,
                     "[{a}, {b}] {w} {z}"
                 );
                 last = z;
-                let double = sampler.double(&words, &[[0x8000_0000; LANES]; 4])[0];
+                let double = sampler.values_f64(&words, &[[0x8000_0000; LANES]; 4])[0];
                 worst = worst.max((f64::from(z) - double).abs() / double.abs().max(1.0));
                 if a > -8.0 && b < 5.0 {
                     let v = (f64::from(w) + 0.5) / TWO_32;
@@ -340,8 +415,8 @@ mod tests {
         let sampler = TruncatedNormal::new(0.0, 0.02, -3.0, 3.0, true).unwrap();
         for i in 0..1000u32 {
             let w = i.wrapping_mul(2_654_435_761);
-            let one = sampler.single(&[[w; LANES]; 4])[0];
-            let other = sampler.single(&[[!w; LANES]; 4])[0];
+            let one = sampler.values(&[[w; LANES]; 4])[0];
+            let other = sampler.values(&[[!w; LANES]; 4])[0];
             assert_eq!(one, -other);
         }
     }

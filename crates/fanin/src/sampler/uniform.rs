@@ -1,5 +1,8 @@
 //! The uniform distribution on a closed interval.
 
+use super::Rule;
+use crate::element::private::Single;
+use crate::simd::Simd;
 use crate::stream::{LANES, TILE, Words};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -21,27 +24,29 @@ impl Uniform {
     pub(crate) fn std(&self) -> f64 {
         self.half_width() / 3f64.sqrt()
     }
+}
 
+impl Rule for Uniform {
     #[inline(always)]
-    pub(crate) fn single(&self, words: &Words) -> [f32; TILE] {
-        let (c, h) = (self.mean() as f32, self.half_width() as f32);
-        let (low, high) = (self.low as f32, self.high as f32);
-        let mut out = [0.0; TILE];
+    fn single<S: Simd, T: Single>(&self, s: S, words: &Words, out: &mut [T; TILE]) {
+        let (c, h) = (
+            s.float(self.mean() as f32),
+            s.float(self.half_width() as f32),
+        );
+        let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
         for j in 0..4 {
-            for lane in 0..LANES {
-                let s = words[j][lane] as i32 as f32 * (1.0 / 2_147_483_648.0);
-                let x = c + h * s;
-                let x = if x < low { low } else { x };
-                out[j * LANES + lane] = if x > high { high } else { x };
+            for lane in (0..LANES).step_by(S::LANES) {
+                let w = s.load_words(&words[j][lane..]);
+                let x = c + h * (s.float_from_signed(w) * s.float(1.0 / 2_147_483_648.0));
+                let x = s.min(high, s.max(low, x));
+                T::put(s, x, &mut out[j * LANES + lane..]);
             }
         }
-        out
     }
 
     #[inline(always)]
-    pub(crate) fn double(&self, high_words: &Words, low_words: &Words) -> [f64; TILE] {
+    fn double(&self, high_words: &Words, low_words: &Words, out: &mut [f64; TILE]) {
         let (c, h) = (self.mean(), self.half_width());
-        let mut out = [0.0; TILE];
         for j in 0..4 {
             for lane in 0..LANES {
                 let w = u64::from(high_words[j][lane]) << 32 | u64::from(low_words[j][lane]);
@@ -51,6 +56,5 @@ impl Uniform {
                 out[j * LANES + lane] = if x > self.high { self.high } else { x };
             }
         }
-        out
     }
 }

@@ -52,14 +52,16 @@
 //! **Orthogonal** matrices are products of Householder reflections whose vectors are normal elements of sub-streams;
 //! see [`initializers::orthogonal`](crate::initializers::orthogonal).
 
-mod philox;
+pub(crate) mod philox;
 
 use std::hash::Hasher;
 
-use philox::{philox, philox_lanes};
+use philox::philox;
+pub(crate) use philox::philox_lanes;
 use siphasher::sip::SipHasher24;
 
 use crate::Seed;
+use crate::simd::Simd;
 
 /// Elements per tile.
 pub(crate) const TILE: usize = 64;
@@ -128,14 +130,10 @@ impl Stream {
 
     /// The words of elements 64 t … 64 t + 63.
     #[inline(always)]
-    pub(crate) fn tile(&self, t: u64) -> Words {
+    pub(crate) fn tile<S: Simd>(&self, s: S, t: u64) -> Words {
         // 16 t is a multiple of 16, so adding the lane does not carry into the upper word.
         let [low, high] = words_of(t * LANES as u64);
-        let mut lanes = [low; LANES];
-        for (lane, word) in lanes.iter_mut().enumerate() {
-            *word += lane as u32;
-        }
-        philox_lanes(self.key, lanes, [high; LANES], self.upper)
+        s.philox(self.key, [low, high, self.upper[0], self.upper[1]])
     }
 
     /// Identifies the stream, for a cache.
@@ -151,6 +149,7 @@ fn words_of(x: u64) -> [u32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Portable;
 
     #[test]
     fn hash_is_siphash_2_4() {
@@ -163,7 +162,7 @@ mod tests {
     fn a_tile_is_its_words() {
         let stream = Stream::new(Seed::new(7), "a");
         for t in [0, 1, 1 << 27, (1 << 28) - 1, 1 << 28, 1 << 40] {
-            let words = stream.tile(t);
+            let words = stream.tile(Portable, t);
             for r in 0..TILE {
                 assert_eq!(
                     words[r / LANES][r % LANES],

@@ -3,9 +3,9 @@
 //! John K. Salmon, Mark A. Moraes, Ron O. Dror and David E. Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3*,
 //! SC '11. Ten rounds of two 32 × 32 → 64 bit multiplications turn (key, counter) into four words.
 
-const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
-const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-const ROUNDS: usize = 10;
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+pub(crate) const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
+pub(crate) const ROUNDS: usize = 10;
 
 /// The four words of one counter.
 pub(crate) fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {

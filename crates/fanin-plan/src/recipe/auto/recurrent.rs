@@ -49,6 +49,12 @@ pub(super) fn bias(place: &Place<'_>) -> Choice {
                 "{because}: zero, and one for the forget gate, so that the cell remembers (Gers et al. 2000; Jozefowicz et al. 2015)"
             ),
         ),
+        (Some((RecurrentKind::Lstm, _)), None) => Choice::new(
+            build::zeros(),
+            format!(
+                "{because}: zero, because it is added to a bias that has the forget gate at one"
+            ),
+        ),
         (Some((RecurrentKind::Rnn, _)), _) => Choice::new(
             build::zeros(),
             format!(

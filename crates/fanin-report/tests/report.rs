@@ -1,0 +1,208 @@
+//! One checkup made by hand, and how each of the three reports shows it.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
+
+use fanin::Seed;
+use fanin_check::{
+    BackwardRow, Checkup, Code, Evidence, Finding, Fix, ForwardRow, ParameterRow, Severity,
+    ValueRow, Verdict,
+};
+use fanin_network::{Dims, Network};
+use fanin_plan::{Plan, Recipe, Request};
+use fanin_report::Report;
+use fanin_run::{OutputObservation, Trace};
+use fanin_theory::Prediction;
+
+const MODEL: &str = "mlp(4, 8x3, 3, relu)";
+
+/// A network whose signal and gradient halve from layer to layer.
+fn parts() -> (Network, Plan, Checkup) {
+    let network = Network::open(MODEL, &Dims::default()).unwrap();
+    let request = Request {
+        recipe: Recipe::Torch,
+        ..Request::new(Seed::new(7))
+    };
+    let plan = fanin_plan::plan(&network, &request).unwrap().plan;
+    let last = network.nodes.len() - 1;
+    let values = network
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(k, node)| {
+            let scale = |steps: usize| 0.5f64.powi(steps as i32);
+            let relu = node.op == "Relu";
+            ValueRow {
+                node: node.name.clone(),
+                op: node.op.clone(),
+                value: network.value(node.outputs[0].unwrap()).name.clone(),
+                forward: ForwardRow {
+                    mean: 0.0,
+                    rms: scale(k),
+                    zero_fraction: if relu { 0.5 } else { 0.0 },
+                    saturated_fraction: None,
+                    sample_cosine: Some(0.25),
+                    predicted_rms: Some(1.0),
+                    band: Some([0.8, 1.25]),
+                },
+                backward: Some(BackwardRow {
+                    rms: scale(last - k),
+                    predicted_rms: (k > 0).then_some(1.0),
+                    band: (k > 0).then_some([0.8, 1.25]),
+                }),
+            }
+        })
+        .collect();
+    let parameters = plan
+        .entries
+        .iter()
+        .map(|entry| ParameterRow {
+            name: entry.name.clone(),
+            shape: entry.shape.clone(),
+            initializer: Some(entry.initializer.to_string()),
+            rms: 0.5,
+            gradient_rms: Some(0.125),
+        })
+        .collect();
+    let fix = |parameter: &str| Fix {
+        parameter: parameter.to_owned(),
+        initializer: "kaiming_normal(gain=2)".parse().unwrap(),
+        why: "it feeds relu".to_owned(),
+    };
+    let finding = |code, severity, parameter: &str, message: &str| Finding {
+        code: Code(code),
+        severity,
+        node: parameter.trim_end_matches(".weight").to_owned(),
+        parameter: Some(parameter.to_owned()),
+        message: message.to_owned(),
+        evidence: Evidence {
+            measured: 1.25e-5,
+            expected: 1.0,
+            band: [0.8, 1.25],
+        },
+        fix: Some(fix(parameter)),
+        further_fixes: vec![fix("layers.2.weight")],
+    };
+    let checkup = Checkup {
+        model: MODEL.to_owned(),
+        seed: 7,
+        verdict: Verdict::Faulty,
+        findings: vec![
+            finding(
+                101,
+                Severity::Error,
+                "layers.1.weight",
+                "the signal fades on its way forward from rms 1.00 after `layers.0` to 1.25e-5 after `layers.2`, as a long sentence would say that has to be wrapped",
+            ),
+            finding(
+                601,
+                Severity::Warning,
+                "layers.3.weight",
+                "<b>a hostile message</b>",
+            ),
+        ],
+        trace: Trace {
+            values: Vec::new(),
+            parameters: Vec::new(),
+            inputs: Vec::new(),
+            output: OutputObservation {
+                value: "output".to_owned(),
+                shape: vec![16, 3],
+                rms: 0.25,
+                initial_loss: Some(1.125),
+            },
+            batch: 16,
+        },
+        prediction: Prediction::default(),
+        values,
+        parameters,
+    };
+    (network, plan, checkup)
+}
+
+/// What a terminal shows, without its colours.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        out.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    out + rest
+}
+
+#[test]
+fn terminal() {
+    let (network, plan, checkup) = parts();
+    let report = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    };
+    let text = plain(&report.terminal(30));
+    assert!(text.lines().all(|line| line.chars().count() <= 100));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn terminal_with_fewer_rows_keeps_the_blamed_ones() {
+    let (network, plan, checkup) = parts();
+    let report = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    };
+    let text = plain(&report.terminal(2));
+    for layer in ["layers.0 ", "layers.1 ", "layers.3 "] {
+        assert!(text.contains(layer), "{layer}: {text}");
+    }
+    assert!(!text.contains("layers.2 "), "{text}");
+    assert!(
+        text.contains("3 of 4 layers, --all lists every one"),
+        "{text}"
+    );
+}
+
+#[test]
+fn json() {
+    let (network, plan, checkup) = parts();
+    let report = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    };
+    let mut document: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(document["fanin"], env!("CARGO_PKG_VERSION"));
+    document["fanin"] = "VERSION".into();
+    insta::assert_json_snapshot!(document);
+}
+
+#[test]
+fn html_is_one_page_of_its_own() {
+    let (network, plan, checkup) = parts();
+    let page = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    }
+    .html();
+    assert!(page.starts_with("<!doctype html>"));
+    assert!(page.len() < 100_000, "{} bytes", page.len());
+    for far in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!page.contains(far), "the page reaches out: {far}");
+    }
+    // Messages stay text, findings lead to the row of their layer, and every row is there.
+    assert!(page.contains("&lt;b&gt;a hostile message&lt;/b&gt;"));
+    assert!(!page.contains("<b>a hostile message"));
+    assert!(page.contains("<a href=\"#layer-1\">layers.1.weight</a>"));
+    for row in 0..4 {
+        assert!(page.contains(&format!("id=\"layer-{row}\"")), "row {row}");
+    }
+    assert_eq!(page.matches("<svg").count(), 2);
+    // One dot for each layer in both curves.
+    assert_eq!(page.matches("<circle").count(), 8);
+    assert!(page.contains("prefers-color-scheme: dark"));
+    // What each parameter got and why.
+    for entry in &plan.entries {
+        assert!(page.contains(&entry.name), "{}", entry.name);
+    }
+}

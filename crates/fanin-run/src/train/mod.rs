@@ -1,0 +1,280 @@
+//! Training for a short while: steps of an optimizer on a network that fanin can run.
+//!
+//! [`train`] lends a [`Trainer`], which holds the weights. One step runs the network forward in
+//! training mode (batch normalization by the batch's statistics, dropout off), takes the loss of the
+//! first floating output, runs backward, and lets the [`Optimizer`] change every parameter that the
+//! loss depends on; a tied parameter is one parameter and gets the sum of its gradients. Nothing is
+//! observed unless a step is asked to look.
+//!
+//! The same weights, batches and rates give the same bits for the same number of threads. Across
+//! thread counts only the matrix products may differ, in the last bits of their sums; with
+//! [`TrainOptions::threads`] of 1 the bits do not depend on how many sessions run beside it.
+
+mod batch;
+mod look;
+mod loss;
+mod optimizer;
+mod pass;
+
+use std::collections::BTreeMap;
+
+use fanin::Seed;
+use fanin_network::{HostTensor, Network, Weights};
+
+pub use batch::Batch;
+pub use look::{Look, ParameterLook, UnitLook};
+pub use loss::Objective;
+pub use optimizer::Optimizer;
+
+use crate::array::{Array, dims};
+use crate::error::RunError;
+use crate::input;
+use crate::run::Feed;
+use crate::statistics;
+use crate::tape;
+use crate::thread::{STACK, on_own_thread};
+use crate::value::{Item, to_array, to_host};
+use loss::Score;
+use pass::Pass;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// What the loss is.
+    pub objective: Objective,
+    /// What changes the weights.
+    pub optimizer: Optimizer,
+    /// Gradients of a larger common norm are scaled down to this one; `None` leaves them alone.
+    pub clip: Option<f64>,
+    /// The seed of inputs that a batch does not give.
+    pub seed: Seed,
+    /// Threads of this session's own; `None` shares those of the process.
+    pub threads: Option<usize>,
+}
+
+impl TrainOptions {
+    /// No clipping, the process's threads.
+    pub fn new(objective: Objective, optimizer: Optimizer) -> Self {
+        Self {
+            objective,
+            optimizer,
+            clip: None,
+            seed: Seed::new(0),
+            threads: None,
+        }
+    }
+}
+
+/// What one step came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The loss of the batch, before the step changed the weights.
+    pub loss: f64,
+    /// Share of the targets that the largest output hits; `None` where targets are no classes.
+    pub accuracy: Option<f64>,
+    /// Whether the loss or a parameter is no longer a finite number. Further steps are of no use.
+    pub diverged: bool,
+    /// What was seen, where the step was asked to look.
+    pub look: Option<Look>,
+}
+
+/// Trains on a thread of its own: lends a [`Trainer`] that starts with these weights to `work`.
+///
+/// # Errors
+///
+/// As [`crate::run`]; what `work` returns.
+pub fn train<T: Send>(
+    network: &Network,
+    weights: &Weights,
+    options: &TrainOptions,
+    work: impl FnOnce(&mut Trainer<'_>) -> Result<T, RunError> + Send,
+) -> Result<T, RunError> {
+    crate::run::known_operators(network)?;
+    on_own_thread(None, |reports| {
+        let inner = || {
+            let result = Trainer::new(network, weights, options, reports)
+                .and_then(|mut trainer| work(&mut trainer));
+            tape::release();
+            result
+        };
+        match options.threads {
+            None => inner(),
+            Some(threads) => rayon::ThreadPoolBuilder::new()
+                .num_threads(threads.max(1))
+                .stack_size(STACK)
+                .build()
+                .map_err(|e| RunError::Network(format!("cannot start {threads} threads: {e}")))?
+                .install(inner),
+        }
+    })
+}
+
+/// A network whose weights change from step to step; see [`train`].
+pub struct Trainer<'a> {
+    network: &'a Network,
+    options: &'a TrainOptions,
+    pass: Pass<'a>,
+    /// All parameters, in the network's order.
+    weights: Vec<Array>,
+    optimizer: optimizer::State,
+}
+
+impl std::fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer")
+            .field("network", &self.network.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Trainer<'a> {
+    fn new(
+        network: &'a Network,
+        weights: &Weights,
+        options: &'a TrainOptions,
+        reports: crate::thread::Reports,
+    ) -> Result<Self, RunError> {
+        let arrays = network
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let fail = |message: String| RunError::Parameter {
+                    name: parameter.name.clone(),
+                    message,
+                };
+                let tensor = weights.get(&parameter.name).ok_or_else(|| {
+                    fail("has no weights; give a file that has a tensor of this name".to_owned())
+                })?;
+                if tensor.shape != parameter.shape {
+                    return Err(fail(format!(
+                        "the weights have shape {:?}, the model needs {:?}",
+                        tensor.shape, parameter.shape
+                    )));
+                }
+                Ok(to_array(tensor))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            network,
+            options,
+            pass: Pass::new(network, options.objective, reports)?,
+            optimizer: optimizer::State::new(options.optimizer, arrays.len()),
+            weights: arrays,
+        })
+    }
+
+    /// One step on a batch at a learning rate; `look` asks for gradients and units to be measured.
+    ///
+    /// # Errors
+    ///
+    /// Inputs or targets that do not fit, a node whose inputs contradict its operator. Numbers that
+    /// are no longer finite are no error but [`Step::diverged`].
+    pub fn step(&mut self, batch: &Batch, rate: f64, look: bool) -> Result<Step, RunError> {
+        let (score, gradients, units) = self.backward(batch, look)?;
+        let look = units.map(|units| self.look(&gradients, units));
+        let finite = self
+            .optimizer
+            .update(&mut self.weights, &gradients, rate, self.options.clip);
+        Ok(Step {
+            loss: score.loss,
+            accuracy: score.accuracy,
+            diverged: !(finite && score.loss.is_finite()),
+            look,
+        })
+    }
+
+    /// Loss and accuracy on a batch, in training mode; the weights stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::step`].
+    pub fn evaluate(&mut self, batch: &Batch) -> Result<(f64, Option<f64>), RunError> {
+        let inputs = self.inputs(batch)?;
+        let result = self.pass.forward(inputs, &self.weights, None, None)?;
+        let score = loss::score(result.array(), &batch.target, self.options.objective, false)
+            .map_err(target_error)?;
+        Ok((score.loss, score.accuracy))
+    }
+
+    /// The loss on a batch, and its gradient by parameter name, for those it depends on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::step`].
+    pub fn gradient(
+        &mut self,
+        batch: &Batch,
+    ) -> Result<(f64, BTreeMap<String, HostTensor>), RunError> {
+        let (score, gradients, _) = self.backward(batch, false)?;
+        let named = self.network.parameters.iter().zip(&gradients);
+        let named = named.filter_map(|(p, g)| Some((p.name.clone(), to_host(g.as_ref()?))));
+        Ok((score.loss, named.collect()))
+    }
+
+    /// The weights as they are now, in f32.
+    pub fn weights(&self) -> Weights {
+        let named = self.network.parameters.iter().zip(&self.weights);
+        Weights {
+            tensors: named.map(|(p, a)| (p.name.clone(), to_host(a))).collect(),
+        }
+    }
+
+    fn inputs(&self, batch: &Batch) -> Result<Vec<(fanin_network::ValueId, Item)>, RunError> {
+        let feed = Feed {
+            seed: self.options.seed,
+            data: Some(&batch.inputs),
+            backward: false,
+        };
+        input::all(self.network, feed)
+    }
+
+    /// Forward and backward: the loss, the gradients by parameter, and what the units did.
+    fn backward(
+        &mut self,
+        batch: &Batch,
+        look: bool,
+    ) -> Result<(Score, Vec<Option<Array>>, Option<Vec<UnitLook>>), RunError> {
+        let inputs = self.inputs(batch)?;
+        let slots = pass::Slots::new(self.weights.len());
+        let mut units = look.then(Vec::new);
+        let result = self
+            .pass
+            .forward(inputs, &self.weights, Some(&slots), units.as_mut())?;
+        let mut score = loss::score(result.array(), &batch.target, self.options.objective, true)
+            .map_err(target_error)?;
+        let cotangent = score.gradient.take();
+        self.pass.backward(&result, cotangent);
+        drop(result);
+        tape::release();
+        Ok((score, slots.take(), units))
+    }
+
+    fn look(&self, gradients: &[Option<Array>], units: Vec<UnitLook>) -> Look {
+        let parameters = self.network.parameters.iter().zip(gradients);
+        Look {
+            parameters: parameters
+                .zip(&self.weights)
+                .map(|((parameter, gradient), weight)| ParameterLook {
+                    parameter: parameter.name.clone(),
+                    rms: statistics::backward(weight).rms,
+                    gradient_rms: gradient.as_ref().map(|g| statistics::backward(g).rms),
+                })
+                .collect(),
+            units,
+        }
+    }
+
+    /// The size of every parameter, for a caller that reckons with memory.
+    pub fn elements(&self) -> usize {
+        let sizes = self.weights.iter().map(dims);
+        sizes.map(|shape| shape.iter().product::<usize>()).sum()
+    }
+}
+
+fn target_error(message: String) -> RunError {
+    RunError::Input {
+        name: "target".to_owned(),
+        message,
+    }
+}

@@ -1,0 +1,586 @@
+//! The comparison: every start at its own rate, several seeds, within a budget.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fanin::Seed;
+use fanin_network::Network;
+use fanin_run::train::{Look, Optimizer, TrainOptions, train};
+use serde::Serialize;
+
+use crate::outcome::{Course, judge, smooth};
+use crate::{Dataset, Form, Start, TrainError, Verdict, sweep};
+
+/// The learning rate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rate {
+    /// The same for all starts.
+    Fixed(f64),
+    /// For each start the best of these by successive halving; `None` for the optimizer's own grid.
+    Sweep(Option<Vec<f64>>),
+}
+
+/// How to compare.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What changes the weights.
+    pub optimizer: Optimizer,
+    /// The learning rate.
+    pub rate: Rate,
+    /// Steps over which the rate rises from zero; 0 for none.
+    pub warmup: usize,
+    /// Most norm of all gradients together; `None` for any.
+    pub clip: Option<f64>,
+    /// Steps of each training; fewer where the budget asks for it.
+    pub steps: usize,
+    /// Seeds per start.
+    pub seeds: usize,
+    /// The first of them; the others follow.
+    pub seed: u64,
+    /// Wall-clock time that all of it may take.
+    pub budget: Option<Duration>,
+    /// Steps at which gradients and units are looked at.
+    pub looks: Vec<usize>,
+    /// Trainings side by side, each on one thread; `None` for as many as there are processors. What
+    /// they come to does not depend on it.
+    pub workers: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            optimizer: Optimizer::SGD,
+            rate: Rate::Sweep(None),
+            warmup: 0,
+            clip: None,
+            steps: 300,
+            seeds: 3,
+            seed: 0,
+            budget: None,
+            looks: vec![0, 1, 3, 10, 30, 100, 300, 1000],
+            workers: None,
+        }
+    }
+}
+
+/// One training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    /// The seed of its weights and of the order of its samples.
+    pub seed: u64,
+    /// The learning rate.
+    pub rate: f64,
+    /// Loss of each step's batch, in order. JSON has no infinity: one is written as null.
+    pub losses: Vec<f32>,
+    /// Accuracy likewise; empty where targets are values.
+    pub accuracies: Vec<f32>,
+    /// What was seen at the steps that were asked for.
+    pub looks: Vec<(usize, Look)>,
+    /// Loss on samples that were held out, at the end.
+    pub held_out_loss: Option<f64>,
+    /// Accuracy likewise.
+    pub held_out_accuracy: Option<f64>,
+    /// The step at which a number was no longer finite.
+    pub diverged_at: Option<usize>,
+    /// Whether it came to its end: all steps, or numbers that ran away.
+    pub complete: bool,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+impl Run {
+    /// Mean loss of the last tenth of the steps (five at least); infinite where it diverged.
+    pub fn final_loss(&self) -> f64 {
+        if self.diverged_at.is_some() || self.losses.is_empty() {
+            return f64::INFINITY;
+        }
+        let last = (self.losses.len() / 10).max(5).min(self.losses.len());
+        let sum: f64 = self
+            .losses
+            .iter()
+            .rev()
+            .take(last)
+            .map(|&l| f64::from(l))
+            .sum();
+        sum / last as f64
+    }
+}
+
+/// One rate tried in the tournament.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Tried {
+    /// The rate.
+    pub rate: f64,
+    /// Steps it was given.
+    pub steps: usize,
+    /// The loss at their end; infinite (null in JSON) where it diverged.
+    pub loss: f64,
+}
+
+/// What one start came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StartResult {
+    /// Its name.
+    pub name: String,
+    /// The rate it was trained at; `None` if the comparison ended before one was chosen.
+    pub rate: Option<f64>,
+    /// The rates tried for it.
+    pub tried: Vec<Tried>,
+    /// One training per seed.
+    pub runs: Vec<Run>,
+    /// Median over the seeds of the final loss; infinite (null in JSON) where most diverged.
+    pub final_loss: Option<f64>,
+    /// Lowest and highest of them.
+    pub spread: Option<(f64, f64)>,
+    /// The outcome by the median over the seeds; `None` without a run.
+    pub verdict: Option<Verdict>,
+}
+
+/// What all starts came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The task or the user's data.
+    pub task: String,
+    /// The loss of an answer that does not look at the input.
+    pub chance: f64,
+    /// The share of targets that the best such answer hits.
+    pub chance_accuracy: Option<f64>,
+    /// What changed the weights.
+    pub optimizer: Optimizer,
+    /// Steps of each training.
+    pub steps: usize,
+    /// Samples of each step.
+    pub batch: usize,
+    /// The starts, in the order they were given.
+    pub starts: Vec<StartResult>,
+    /// Whether everything ran to its end; otherwise the budget or the user ended it.
+    pub complete: bool,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+/// Trains a network from each start and tells the outcomes.
+///
+/// First each start gets its learning rate ([`Rate`]); then seed by seed all starts are trained, so
+/// that what there is when `stop` is set or the budget is spent compares all of them. `progress` is
+/// told jobs done and all jobs, from any thread.
+///
+/// Without a budget the result depends on nothing but its arguments.
+///
+/// # Errors
+///
+/// Settings without sense, a network that cannot be run on the data, weights that cannot be made.
+pub fn compare(
+    network: &Network,
+    starts: &[Start<'_>],
+    dataset: &Dataset,
+    settings: &Settings,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    stop: &AtomicBool,
+) -> Result<Comparison, TrainError> {
+    let begun = Instant::now();
+    let batch = Form::of(network)?.batch();
+    let rates = rates(settings)?;
+    let bench = Bench {
+        network,
+        dataset,
+        settings,
+        batch,
+        stop,
+        deadline: settings.budget.map(|budget| begun + budget),
+    };
+    if starts.is_empty() || settings.steps == 0 || settings.seeds == 0 {
+        return Err(TrainError::Request(
+            "there is nothing to compare: give at least one start, one seed and one step"
+                .to_owned(),
+        ));
+    }
+    let steps = bench.affordable(starts, rates.len())?;
+    let per_start: usize = sweep_rounds(&rates, steps).iter().map(|r| r.0).sum();
+    let count = Counter {
+        done: Mutex::new(0),
+        all: starts.len() * (per_start + settings.seeds),
+        tell: progress,
+    };
+    let tried = bench.tournament(starts, &rates, steps, &count)?;
+    let chosen: Vec<Option<f64>> = tried
+        .iter()
+        .map(|tried| match rates[..] {
+            [rate] => Some(rate),
+            _ => best(tried),
+        })
+        .collect();
+    let mut jobs = Vec::new();
+    for k in 0..settings.seeds {
+        for (s, rate) in chosen.iter().enumerate() {
+            if let Some(rate) = *rate {
+                jobs.push(Job {
+                    start: s,
+                    seed: settings.seed.wrapping_add(k as u64),
+                    rate,
+                    steps,
+                    looks: true,
+                });
+            }
+        }
+    }
+    let mut runs: Vec<Vec<Run>> = starts.iter().map(|_| Vec::new()).collect();
+    for (job, run) in jobs.iter().zip(bench.run_all(starts, &jobs, &count)?) {
+        runs[job.start].extend(run);
+    }
+    let mut results: Vec<StartResult> = starts
+        .iter()
+        .zip(tried)
+        .zip(chosen.iter().zip(runs))
+        .map(|((start, tried), (&rate, runs))| start_result(start, tried, rate, runs))
+        .collect();
+    verdicts(dataset.chance, &mut results);
+    let complete = results
+        .iter()
+        .all(|r| r.runs.len() == settings.seeds && r.runs.iter().all(|run| run.complete));
+    Ok(Comparison {
+        task: dataset.name.clone(),
+        chance: dataset.chance,
+        chance_accuracy: dataset.chance_accuracy,
+        optimizer: settings.optimizer,
+        steps,
+        batch,
+        starts: results,
+        complete,
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// The rates to choose from; a single one needs no tournament.
+fn rates(settings: &Settings) -> Result<Vec<f64>, TrainError> {
+    let rates = match &settings.rate {
+        Rate::Fixed(rate) => vec![*rate],
+        Rate::Sweep(Some(rates)) => rates.clone(),
+        Rate::Sweep(None) => sweep::grid(settings.optimizer),
+    };
+    if rates.is_empty() || rates.iter().any(|r| !(r.is_finite() && *r > 0.0)) {
+        return Err(TrainError::Request(
+            "learning rates must be positive numbers, at least one".to_owned(),
+        ));
+    }
+    Ok(rates)
+}
+
+fn sweep_rounds(rates: &[f64], steps: usize) -> Vec<(usize, usize)> {
+    match rates.len() {
+        1 => Vec::new(),
+        n => sweep::rounds(n, sweep::first_round(n, steps)),
+    }
+}
+
+/// The rate of the lowest loss in the longest tries; the smaller of equals. Where all diverged, the
+/// smallest rate, whose run will show it.
+fn best(tried: &[Tried]) -> Option<f64> {
+    let longest = tried.iter().map(|t| t.steps).max()?;
+    let last = tried.iter().filter(|t| t.steps == longest);
+    let by = |a: &&Tried, b: &&Tried| a.loss.total_cmp(&b.loss).then(a.rate.total_cmp(&b.rate));
+    last.min_by(by).map(|t| t.rate)
+}
+
+fn start_result(
+    start: &Start<'_>,
+    tried: Vec<Tried>,
+    rate: Option<f64>,
+    runs: Vec<Run>,
+) -> StartResult {
+    let mut finals: Vec<f64> = runs.iter().map(Run::final_loss).collect();
+    finals.sort_by(f64::total_cmp);
+    StartResult {
+        name: start.name().to_owned(),
+        rate,
+        tried,
+        final_loss: (!finals.is_empty()).then(|| finals[finals.len() / 2]),
+        spread: finals.first().copied().zip(finals.last().copied()),
+        runs,
+        verdict: None,
+    }
+}
+
+/// Judges the starts that have runs, by the run of median final loss.
+fn verdicts(chance: f64, results: &mut [StartResult]) {
+    let courses: Vec<(usize, Course)> = results
+        .iter()
+        .enumerate()
+        .filter_map(|(k, result)| {
+            let mut runs: Vec<&Run> = result.runs.iter().collect();
+            runs.sort_by(|a, b| a.final_loss().total_cmp(&b.final_loss()));
+            let median = runs.get(runs.len() / 2)?;
+            let span = (median.losses.len() as f64 / 40.0).max(5.0);
+            Some((
+                k,
+                Course {
+                    last: median.final_loss(),
+                    curve: smooth(&median.losses, span),
+                },
+            ))
+        })
+        .collect();
+    let (places, courses): (Vec<usize>, Vec<Course>) = courses.into_iter().unzip();
+    for (k, verdict) in places.into_iter().zip(judge(chance, &courses)) {
+        results[k].verdict = Some(verdict);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Job {
+    start: usize,
+    seed: u64,
+    rate: f64,
+    steps: usize,
+    /// Whether to look at gradients and held-out samples.
+    looks: bool,
+}
+
+/// Jobs done, told to whoever listens.
+struct Counter<'a> {
+    done: Mutex<usize>,
+    all: usize,
+    tell: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Counter<'_> {
+    fn count(&self) {
+        if let Ok(mut done) = self.done.lock() {
+            *done += 1;
+            (self.tell)(*done, self.all);
+        }
+    }
+}
+
+struct Bench<'a> {
+    network: &'a Network,
+    dataset: &'a Dataset,
+    settings: &'a Settings,
+    batch: usize,
+    stop: &'a AtomicBool,
+    deadline: Option<Instant>,
+}
+
+impl Bench<'_> {
+    fn over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.deadline.is_some_and(|end| Instant::now() >= end)
+    }
+
+    fn workers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.settings.workers.unwrap_or_else(processors).max(1)
+    }
+
+    /// Steps of each training that the budget has room for, reckoned from the time of a few.
+    fn affordable(&self, starts: &[Start<'_>], rates: usize) -> Result<usize, TrainError> {
+        let most = self.settings.steps;
+        let (Some(budget), Some(start)) = (self.settings.budget, starts.first()) else {
+            return Ok(most);
+        };
+        let job = Job {
+            start: 0,
+            seed: self.settings.seed,
+            rate: 1e-6,
+            steps: 3.min(most),
+            looks: false,
+        };
+        let run = self.run(start, &job)?;
+        let one = run.seconds / run.losses.len().max(1) as f64;
+        // Weights have to be made too, and machines have other things to do.
+        let room = 0.75 * budget.as_secs_f64() * self.workers() as f64 / starts.len() as f64;
+        let cost = |steps: usize| {
+            let sweep = if rates > 1 {
+                sweep::cost(rates, steps)
+            } else {
+                0
+            };
+            (sweep + self.settings.seeds * steps) as f64 * one
+        };
+        // The cost grows with the steps.
+        let (mut low, mut high) = (1, most.max(1));
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if cost(middle) <= room {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The rates tried for each start, round by round.
+    fn tournament(
+        &self,
+        starts: &[Start<'_>],
+        rates: &[f64],
+        steps: usize,
+        count: &Counter<'_>,
+    ) -> Result<Vec<Vec<Tried>>, TrainError> {
+        let mut tried: Vec<Vec<Tried>> = starts.iter().map(|_| Vec::new()).collect();
+        let mut left: Vec<Vec<f64>> = starts.iter().map(|_| rates.to_vec()).collect();
+        for (keep, steps) in sweep_rounds(rates, steps) {
+            let mut jobs = Vec::new();
+            for (start, left) in left.iter_mut().enumerate() {
+                left.truncate(keep);
+                jobs.extend(left.iter().map(|&rate| Job {
+                    start,
+                    seed: self.settings.seed,
+                    rate,
+                    steps,
+                    looks: false,
+                }));
+            }
+            let mut round: Vec<Vec<Tried>> = starts.iter().map(|_| Vec::new()).collect();
+            for (job, run) in jobs.iter().zip(self.run_all(starts, &jobs, count)?) {
+                if let Some(run) = run.filter(|run| run.complete) {
+                    round[job.start].push(Tried {
+                        rate: job.rate,
+                        steps,
+                        loss: run.final_loss(),
+                    });
+                }
+            }
+            for ((left, tried), mut round) in left.iter_mut().zip(&mut tried).zip(round) {
+                tried.extend(&round);
+                round.sort_by(|a, b| a.loss.total_cmp(&b.loss).then(a.rate.total_cmp(&b.rate)));
+                *left = round.into_iter().map(|t| t.rate).collect();
+            }
+        }
+        Ok(tried)
+    }
+
+    /// Runs jobs side by side; `None` for those that were not begun before the end.
+    fn run_all(
+        &self,
+        starts: &[Start<'_>],
+        jobs: &[Job],
+        count: &Counter<'_>,
+    ) -> Result<Vec<Option<Run>>, TrainError> {
+        let queue: Mutex<VecDeque<usize>> = Mutex::new((0..jobs.len()).collect());
+        let results: Mutex<Vec<Option<Run>>> = Mutex::new(vec![None; jobs.len()]);
+        let failed: Mutex<Option<TrainError>> = Mutex::new(None);
+        let next = || queue.lock().ok()?.pop_front();
+        std::thread::scope(|scope| {
+            for _ in 0..self.workers().min(jobs.len()) {
+                scope.spawn(|| {
+                    while !self.over() {
+                        let Some(k) = next() else { break };
+                        let job = &jobs[k];
+                        match self.run(&starts[job.start], job) {
+                            Ok(run) => {
+                                if let Ok(mut results) = results.lock() {
+                                    results[k] = Some(run);
+                                }
+                                count.count();
+                            }
+                            Err(error) => {
+                                if let Ok(mut failed) = failed.lock() {
+                                    failed.get_or_insert(error);
+                                }
+                                if let Ok(mut queue) = queue.lock() {
+                                    queue.clear();
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        // A lock is poisoned only by a panic, which the scope has passed on already.
+        if let Some(error) = failed.into_inner().unwrap_or_default() {
+            return Err(error);
+        }
+        Ok(results.into_inner().unwrap_or_default())
+    }
+
+    fn run(&self, start: &Start<'_>, job: &Job) -> Result<Run, TrainError> {
+        let seed = Seed::new(job.seed);
+        let weights = start.weights(seed)?;
+        let settings = self.settings;
+        let options = TrainOptions {
+            clip: settings.clip,
+            threads: Some(1),
+            ..TrainOptions::new(self.dataset.objective, settings.optimizer)
+        };
+        let begun = Instant::now();
+        let mut run = Run {
+            seed: job.seed,
+            rate: job.rate,
+            losses: Vec::with_capacity(job.steps),
+            accuracies: Vec::new(),
+            looks: Vec::new(),
+            held_out_loss: None,
+            held_out_accuracy: None,
+            diverged_at: None,
+            complete: false,
+            seconds: 0.0,
+        };
+        let mut batches = self.dataset.batches(self.batch, seed);
+        // The dataset's own errors pass through the session beside its result.
+        let mut fault: Option<TrainError> = None;
+        train(self.network, &weights, &options, |trainer| {
+            for step in 0..job.steps {
+                if self.over() {
+                    return Ok(());
+                }
+                let batch = match batches.batch() {
+                    Ok(batch) => batch,
+                    Err(error) => {
+                        fault = Some(error);
+                        return Ok(());
+                    }
+                };
+                let warm = (step + 1) as f64 / settings.warmup.max(1) as f64;
+                let look = job.looks && settings.looks.contains(&step);
+                let done = trainer.step(&batch, job.rate * warm.min(1.0), look)?;
+                run.losses.push(done.loss as f32);
+                run.accuracies.extend(done.accuracy.map(|a| a as f32));
+                run.looks.extend(done.look.map(|look| (step, look)));
+                if done.diverged {
+                    run.diverged_at = Some(step);
+                    break;
+                }
+            }
+            if job.looks && run.diverged_at.is_none() {
+                match self.dataset.held_out(self.batch, 0) {
+                    Ok(_) => self.score(trainer, &mut run)?,
+                    Err(error) => fault = Some(error),
+                }
+            }
+            run.complete = true;
+            Ok(())
+        })?;
+        run.seconds = begun.elapsed().as_secs_f64();
+        match fault {
+            Some(error) => Err(error),
+            None => Ok(run),
+        }
+    }
+
+    /// Loss and accuracy on the held-out samples, up to eight batches of them.
+    fn score(
+        &self,
+        trainer: &mut fanin_run::train::Trainer<'_>,
+        run: &mut Run,
+    ) -> Result<(), fanin_run::RunError> {
+        let held = self.dataset.count() - self.dataset.training();
+        let batches = held.div_ceil(self.batch.max(1)).clamp(1, 8);
+        let (mut loss, mut accuracy) = (0.0, None);
+        for k in 0..batches {
+            let Ok(batch) = self.dataset.held_out(self.batch, k) else {
+                continue;
+            };
+            let (l, a) = trainer.evaluate(&batch)?;
+            loss += l / batches as f64;
+            if let Some(a) = a {
+                *accuracy.get_or_insert(0.0) += a / batches as f64;
+            }
+        }
+        run.held_out_loss = Some(loss);
+        run.held_out_accuracy = accuracy;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Comparisons: what they find, that they repeat, that they end when asked to.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fanin::Seed;
+use fanin_network::{Dims, Network};
+use fanin_plan::Recipe;
+use fanin_train::{
+    Comparison, Dataset, Form, Outcome, Rate, Settings, Start, Task, TrainError, compare,
+};
+
+fn open(model: &str) -> Network {
+    let dims = Dims {
+        batch: Some(16),
+        ..Dims::default()
+    };
+    Network::open(model, &dims).unwrap()
+}
+
+fn dataset(network: &Network) -> Dataset {
+    let form = Form::of(network).unwrap();
+    Task::fitting(&form).generate(&form, Seed::new(0)).unwrap()
+}
+
+fn run(network: &Network, recipes: &[Recipe], settings: &Settings) -> Comparison {
+    let starts: Vec<Start<'_>> = recipes.iter().map(|&r| Start::recipe(network, r)).collect();
+    let stop = AtomicBool::new(false);
+    compare(
+        network,
+        &starts,
+        &dataset(network),
+        settings,
+        &|_, _| (),
+        &stop,
+    )
+    .unwrap()
+}
+
+/// Everything but the times.
+fn timeless(mut comparison: Comparison) -> Comparison {
+    comparison.seconds = 0.0;
+    for run in comparison.starts.iter_mut().flat_map(|s| &mut s.runs) {
+        run.seconds = 0.0;
+    }
+    comparison
+}
+
+#[test]
+fn zeros_fail_and_he_trains_a_deep_relu_network() {
+    let network = open("mlp(64, 32x6, 10, relu)");
+    let settings = Settings {
+        steps: 240,
+        seeds: 2,
+        workers: Some(2),
+        ..Settings::default()
+    };
+    let found = run(&network, &[Recipe::Zeros, Recipe::He], &settings);
+    assert!(found.complete);
+    let outcome = |k: usize| found.starts[k].verdict.unwrap().outcome;
+    assert_eq!(outcome(0), Outcome::Fails);
+    assert_eq!(outcome(1), Outcome::Trains);
+    // Eight rates, the better four again, the better two again.
+    assert_eq!(found.starts[1].tried.len(), 14);
+    let rate = found.starts[1].rate.unwrap();
+    assert!((1e-3..=0.4).contains(&rate), "{rate}");
+    let look = &found.starts[0].runs[0].looks[0];
+    assert_eq!(look.0, 0);
+    // Behind weights of zero no gradient reaches the first layer.
+    assert_eq!(look.1.parameters[0].gradient_rms, Some(0.0));
+    // The same comparison on one thread gives the same bits.
+    let alone = Settings {
+        workers: Some(1),
+        ..settings
+    };
+    let again = run(&network, &[Recipe::Zeros, Recipe::He], &alone);
+    assert_eq!(timeless(found.clone()), timeless(again));
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["starts"][1]["verdict"]["outcome"], "trains");
+    assert_eq!(
+        json["starts"][1]["runs"][0]["losses"]
+            .as_array()
+            .unwrap()
+            .len(),
+        240
+    );
+}
+
+#[test]
+fn numbers_that_run_away_fail() {
+    let network = open("mlp(16, 256x8, 4, relu)");
+    let settings = Settings {
+        rate: Rate::Fixed(0.1),
+        steps: 30,
+        seeds: 1,
+        ..Settings::default()
+    };
+    let found = run(&network, &[Recipe::Random], &settings);
+    assert!(found.starts[0].runs[0].diverged_at.is_some());
+    assert_eq!(found.starts[0].verdict.unwrap().outcome, Outcome::Fails);
+    assert!(found.complete);
+}
+
+#[test]
+fn the_budget_and_the_stop_flag_end_it_with_what_there_is() {
+    let network = open("mlp(64, 128x4, 10, relu)");
+    let settings = Settings {
+        steps: 1_000_000,
+        seeds: 2,
+        budget: Some(Duration::from_millis(1500)),
+        ..Settings::default()
+    };
+    let begun = Instant::now();
+    let found = run(&network, &[Recipe::Auto, Recipe::Torch], &settings);
+    // Far from exact, because machines are busy; without a budget it would be hours.
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(found.steps < 1_000_000);
+    assert_eq!(found.starts.len(), 2);
+
+    let stop = AtomicBool::new(false);
+    let jobs = AtomicUsize::new(0);
+    let starts = [Start::recipe(&network, Recipe::Auto)];
+    let settings = Settings {
+        rate: Rate::Fixed(0.01),
+        steps: 5,
+        seeds: 1000,
+        workers: Some(1),
+        ..Settings::default()
+    };
+    let progress = |done: usize, all: usize| {
+        assert_eq!(all, 1000);
+        jobs.store(done, Ordering::Relaxed);
+        if done == 3 {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let data = dataset(&network);
+    let found = compare(&network, &starts, &data, &settings, &progress, &stop).unwrap();
+    assert_eq!(jobs.load(Ordering::Relaxed), 3);
+    assert_eq!(found.starts[0].runs.len(), 3);
+    assert!(!found.complete);
+    assert!(found.starts[0].verdict.is_some());
+}
+
+#[test]
+fn settings_without_sense_get_a_sentence() {
+    let network = open("mlp(64, 8, 10)");
+    let data = dataset(&network);
+    let stop = AtomicBool::new(false);
+    let starts = [Start::recipe(&network, Recipe::Auto)];
+    let fails = |starts: &[Start<'_>], settings: &Settings| -> TrainError {
+        compare(&network, starts, &data, settings, &|_, _| (), &stop).unwrap_err()
+    };
+    let error = fails(&[], &Settings::default()).to_string();
+    assert!(error.contains("at least one start"), "{error}");
+    let settings = Settings {
+        rate: Rate::Fixed(f64::NAN),
+        ..Settings::default()
+    };
+    let error = fails(&starts, &settings).to_string();
+    assert!(error.contains("positive numbers"), "{error}");
+    // Data of another network.
+    let other = open("mlp(32, 8, 10)");
+    let starts = [Start::recipe(&other, Recipe::Auto)];
+    let result = compare(
+        &other,
+        &starts,
+        &data,
+        &Settings::default(),
+        &|_, _| (),
+        &stop,
+    );
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("the data have shape [16, 64]"), "{error}");
+}

@@ -1,0 +1,134 @@
+//! The arithmetic of the fill path on several lanes at once.
+//!
+//! A function of `math/single.rs` is written once, over [`Simd`], and runs on one lane ([`Portable`], safe code that the
+//! compiler vectorizes as the target allows) or with the instructions of one processor family. Every operation is that
+//! of IEEE or of integers modulo 2³² lane by lane, so all of them give the same bits.
+//!
+//! A value of type [`Avx2`] or [`Avx512`] is the proof that the processor has the instructions; only `detect` makes one,
+//! and vectors are only made from one. That is the reason of every unsafe block in `avx2.rs` and `avx512.rs` that is not
+//! about memory.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+use crate::isa::Isa;
+use crate::stream::Words;
+
+/// Lanes of one floating-point type.
+pub trait Floats<S, T>:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
+    /// How many; divides 16.
+    const LANES: usize;
+
+    /// The same value in every lane.
+    fn splat(s: S, x: T) -> Self;
+
+    /// The first lanes of a slice that has as many.
+    fn load(s: S, from: &[T]) -> Self;
+
+    /// Into the beginning of a slice that has as many.
+    fn store(self, to: &mut [T]);
+}
+
+/// One way to compute several lanes at once. `F` are lanes of `f32`, `U` of 32-bit words, `M` of truth values.
+pub trait Simd: Copy + Send + Sync {
+    /// Lanes of `F`, `U` and `M`; divides 16.
+    const LANES: usize;
+
+    type F: Floats<Self, f32> + Div<Output = Self::F>;
+    /// Addition and subtraction modulo 2³².
+    type U: Copy
+        + Add<Output = Self::U>
+        + Sub<Output = Self::U>
+        + BitAnd<Output = Self::U>
+        + BitOr<Output = Self::U>
+        + BitXor<Output = Self::U>;
+    type M: Copy;
+    /// Lanes of `f64`.
+    type D: Floats<Self, f64>;
+
+    /// The same value in every lane.
+    fn float(self, x: f32) -> Self::F {
+        Self::F::splat(self, x)
+    }
+
+    fn sqrt(self, x: Self::F) -> Self::F;
+    /// `a > b ? a : b`.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a < b ? a : b`.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    fn bits(self, x: Self::F) -> Self::U;
+    fn float_from_bits(self, x: Self::U) -> Self::F;
+    /// Of the words as signed integers.
+    fn float_from_signed(self, x: Self::U) -> Self::F;
+    /// Where `m`, `a`, else `b`.
+    fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
+
+    /// The same word in every lane.
+    fn word(self, x: u32) -> Self::U;
+    /// The first lanes of a slice that has as many.
+    fn load_words(self, from: &[u32]) -> Self::U;
+    fn shift_left(self, x: Self::U, by: u32) -> Self::U;
+    fn shift_right(self, x: Self::U, by: u32) -> Self::U;
+    /// Of the words as signed integers, modulo 2³².
+    fn abs(self, x: Self::U) -> Self::U;
+    fn select_words(self, m: Self::M, a: Self::U, b: Self::U) -> Self::U;
+    /// `w · step + start` modulo 2⁶⁴: upper and lower words.
+    fn multiply_add_wide(self, w: Self::U, step: u32, start: u64) -> (Self::U, Self::U);
+
+    /// Whether the highest bit is set.
+    fn negative(self, x: Self::U) -> Self::M;
+    fn equal(self, a: Self::U, b: Self::U) -> Self::M;
+    /// `a > b` as signed integers.
+    fn greater(self, a: Self::U, b: Self::U) -> Self::M;
+    fn any(self, m: Self::M) -> bool;
+
+    /// The lower halves of the words.
+    fn store_u16(self, x: Self::U, to: &mut [u16]);
+    /// The lowest bytes of the words.
+    fn store_u8(self, x: Self::U, to: &mut [u8]);
+    /// Rounded to binary16, nearest even.
+    fn store_f16(self, x: Self::F, to: &mut [half::f16]);
+
+    /// Philox4x32-10 of 16 counters that differ in the lowest word alone, which starts at a multiple of 16.
+    fn philox(self, key: [u32; 2], counter: [u32; 4]) -> Words;
+}
+
+/// Work that is written over [`Simd`].
+///
+/// `run` and all it calls for every element must be `#[inline(always)]`: only what is inlined is compiled for the
+/// instruction set.
+pub(crate) trait Kernel {
+    type Output;
+    fn run<S: Simd>(self, s: S) -> Self::Output;
+}
+
+/// Runs the kernel with the instruction set in use.
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    on(Isa::active(), kernel)
+}
+
+/// Runs the kernel with this instruction set, or the portable code where the processor lacks it.
+pub(crate) fn on<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if let Some(s) = Avx512::detect() => s.run(kernel),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 if let Some(s) = Avx2::detect() => s.run(kernel),
+        _ => kernel.run(Portable),
+    }
+}
