@@ -50,7 +50,7 @@ pub fn apply_fixes(
 }
 
 /// Fills only those parameters anew that no factor can mend: zeros, constants, equal units, copies,
-/// NaN, memory that nobody wrote. What is left is [`rescale`](crate::rescale)'s work.
+/// NaN, memory that nobody wrote. What is left is [`rescale`](fn@crate::rescale)'s work.
 ///
 /// # Errors
 ///

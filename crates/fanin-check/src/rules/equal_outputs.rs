@@ -85,13 +85,26 @@ fn distinct_inputs(parameter: &Parameter, tensor: &HostTensor) -> Option<(usize,
     if count < 2 || inner == 0 || data.len() / count < ENOUGH {
         return None;
     }
+    // What differs in its first elements need not be read to the end.
+    let first = data.len().min(count * inner * FIRST.div_ceil(inner));
+    let distinct = distinct_slices(data.get(..first)?, count, inner);
+    if distinct == count || first == data.len() {
+        return Some((distinct, count));
+    }
+    Some((distinct_slices(data, count, inner), count))
+}
+
+/// Elements of each slice that are read first.
+const FIRST: usize = 32;
+
+/// Number of different slices of `[outer, count, inner]`, compared through a 64-bit hash.
+fn distinct_slices(data: &[f32], count: usize, inner: usize) -> usize {
     let mut hashes: Vec<DefaultHasher> = vec![DefaultHasher::new(); count];
     for (k, part) in data.chunks(inner).enumerate() {
-        let Some(hash) = hashes.get_mut(k % count) else {
-            continue;
-        };
-        part.iter().for_each(|x| x.to_bits().hash(hash));
+        if let Some(hash) = hashes.get_mut(k % count) {
+            part.iter().for_each(|x| x.to_bits().hash(hash));
+        }
     }
     let distinct: HashSet<u64> = hashes.iter().map(|hash| hash.finish()).collect();
-    Some((distinct.len(), count))
+    distinct.len()
 }
