@@ -179,12 +179,12 @@ impl Process<'_> {
                 Cell::Lstm => {
                     let [i, o, f, g] = [0, 1, 2, 3].map(|gate| draw(gate, &both));
                     let gates = i.iter().zip(&o).zip(f.iter().zip(&g));
-                    let update =
-                        |(c, ((i, o), (f, g))): (&mut f64, ((&f64, &f64), (&f64, &f64)))| {
-                            *c = sigmoid(*f) * *c + sigmoid(*i) * g.tanh();
-                            sigmoid(*o) * c.tanh()
-                        };
-                    cell.iter_mut().zip(gates).map(update).collect()
+                    let mut state = Vec::with_capacity(DRAWS);
+                    for (c, ((i, o), (f, g))) in cell.iter_mut().zip(gates) {
+                        *c = sigmoid(*f) * *c + sigmoid(*i) * g.tanh();
+                        state.push(sigmoid(*o) * c.tanh());
+                    }
+                    state
                 }
                 Cell::Gru { after } => {
                     let (z, r) = (draw(0, &both), draw(1, &both));
