@@ -6,7 +6,8 @@ use crate::Measured;
 use crate::band::{layer_variance, width};
 use crate::cross::Cross;
 use crate::rules::{
-    Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, shape,
+    Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, recurrent,
+    shape,
 };
 use crate::signal::{Shape, Signal, union};
 
@@ -90,6 +91,7 @@ fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     arithmetic::forward(context, node, output)
         .or_else(|| attention::forward(context, node, output))
         .or_else(|| pool::forward(context, node, output))
+        .or_else(|| recurrent::forward(context, node, output))
         .or_else(|| shape::forward(context, node, output))
 }
 

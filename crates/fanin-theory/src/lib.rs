@@ -2,7 +2,29 @@
 //!
 //! [`predict`] carries moments through a network, forward by the length map and backward by its
 //! transpose, and puts a band around each that says how far luck moves it at the layers' widths.
-//! No network is run; the only numbers from a run are those in [`Measured`].
+//! What two samples and two places of a sample have in common is carried along, so that the cosine
+//! between samples is expected too. No network is run; the only numbers from a run are those in
+//! [`Measured`].
+//!
+//! [`criticality`] says where a network's chains of layers lie between order and chaos, [`units`]
+//! what luck alone does to units and outputs: dead and saturated ones, the first loss, the entropy
+//! of attention.
+//!
+//! # Rules
+//!
+//! | operation | forward | between samples | backward |
+//! |---|---|---|---|
+//! | dense, convolution (padding counted, fading towards the border), transposed convolution | yes | yes | yes |
+//! | activations, also spelled out in primitive operations | yes | yes | yes |
+//! | sums, products, gates of independent branches; concatenation | yes | yes | yes |
+//! | batch, group, instance, layer, RMS normalization | yes | yes | yes, from 100 ε up |
+//! | pooling, means over all places | of drawn inputs | of drawn inputs | yes |
+//! | softmax of scores and attention, masked or not | of drawn inputs | of drawn inputs | starts again |
+//! | embeddings | yes | measured, or of drawn ids | |
+//! | LSTM, GRU, RNN | of drawn inputs, up to 128 steps | starts again | starts again |
+//! | nearest resize, pads, slices, reshapes | yes | yes | yes |
+//!
+//! Everything else starts again from the measurement, and [`Expected::since`] says where.
 
 mod backward;
 pub mod band;

@@ -23,6 +23,9 @@ pub(crate) struct Signal {
     pub(crate) cosine_inherited: f64,
     /// Relative second moment along each spatial axis, of mean 1; `None` where all places are alike.
     pub(crate) profile: Option<Profile>,
+    /// Mean products of two steps along the first axis over the second moment, where that axis
+    /// counts the steps of a recurrent layer.
+    pub(crate) steps: Option<Rc<[Vec<f64>]>>,
     /// Units that are drawn independently: features of a linear layer, channels of a convolution.
     pub(crate) units: f64,
     /// Variance of the log second moment that layers before this one have left; see
@@ -97,6 +100,7 @@ impl Signal {
             cross: Cross::UNKNOWN,
             cosine_inherited: 0.0,
             profile: None,
+            steps: None,
             units: 1.0,
             inherited: 0.0,
             gaussian: true,

@@ -276,3 +276,42 @@ fn embeddings_with_positions() {
     study.forward("mean", 0.03);
     study.cosine("mean", 0.03);
 }
+
+#[test]
+fn recurrent_layers_step_by_step() {
+    for (op, gates, after) in [("RNN", 1, 0), ("LSTM", 4, 0), ("GRU", 3, 0), ("GRU", 3, 1)] {
+        let mut builder = Builder::new();
+        let (time, batch, features, units) = (10, 8, 60, 120);
+        let mut x = builder.input("x", &[time, batch, features], 1.5);
+        for layer in 0..2 {
+            let width = if layer == 0 { features } else { units };
+            let name = format!("layer{layer}");
+            let rows = gates * units;
+            let rms = 1.3 / (width as f64).sqrt();
+            let w = builder.parameter(&format!("{name}.w"), &[1, rows, width], 0.0, rms);
+            let rms = 1.2 / (units as f64).sqrt();
+            let r = builder.parameter(&format!("{name}.r"), &[1, rows, units], 0.0, rms);
+            let b = builder.parameter(&format!("{name}.b"), &[1, 2 * rows], 0.0, 0.2);
+            let mut attributes =
+                Attributes::default().set("hidden_size", Attribute::Int(units as i64));
+            if op == "GRU" {
+                attributes = attributes.set("linear_before_reset", Attribute::Int(after));
+            }
+            let shape = [time, 1, batch, units];
+            let y = builder.node_with(&name, op, attributes, &[x, w, r, b], &shape);
+            let axes = HostTensor::i64(vec![1], vec![1]).unwrap();
+            let axes = constant(&mut builder, &format!("{name}.axes"), axes);
+            let shape = [time, batch, units];
+            x = builder.node(&format!("{name}.flat"), "Squeeze", &[y, axes], &shape);
+        }
+        let last = HostTensor::i64(vec![1], vec![-1]).unwrap();
+        let last = constant(&mut builder, "index", last);
+        let axis = Attributes::default().set("axis", Attribute::Int(0));
+        let y = builder.node_with("last", "Gather", axis, &[x, last], &[1, batch, units]);
+        builder.end(y, 1.0);
+        let study = study(&builder, 12);
+        for value in ["layer0", "layer1", "last"] {
+            study.forward(value, 0.02);
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub struct ChainLayer {
     pub function: String,
     /// The second moment that is expected of the pre-activation.
     pub second_moment: f64,
-    /// χ⊥ at that second moment: the layer's factor on E[δ²] times the ratio of widths.
+    /// χ⊥ at that second moment: the layer's factor on E δ² times the ratio of widths.
     pub chi: f64,
     /// Where a chain of layers like this one lies; `None` where its second moment vanishes or grows
     /// without bound.

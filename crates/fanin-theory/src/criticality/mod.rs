@@ -255,7 +255,7 @@ pub enum Phase {
     Chaotic,
 }
 
-/// The critical (σw², σb²) whose settled second moment is q: σw² = 1/E[φ′²], σb² = q − σw² E[φ²].
+/// The critical (σw², σb²) whose settled second moment is q: σw² = 1/E φ′², σb² = q − σw² E φ².
 ///
 /// `None` where that asks for a negative variance, as for softplus at every q and for sigmoid unless
 /// q is very large (some 40): they have no critical point at a scale that is used.

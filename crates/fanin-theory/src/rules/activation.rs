@@ -149,6 +149,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node) -> Option<Signal> {
             super::attribute::normalized(profile.iter().map(bent).collect()).1
         })
         .unwrap_or_default();
+    signal.steps = None;
     signal.gaussian = function.is_affine() && signal.gaussian;
     signal.shape.nodes = Some(values);
     signal.shape.grid = Some(operands.grid);

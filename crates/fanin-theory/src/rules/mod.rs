@@ -10,6 +10,7 @@ pub(crate) mod attribute;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod pool;
+pub(crate) mod recurrent;
 pub(crate) mod shape;
 
 use fanin_network::{HostTensor, Network, Node, Payload, ValueId, ValueKind};

@@ -153,6 +153,10 @@ fn average(x: &Signal, taps: f64, factor: f64, output: ValueId) -> Option<Signal
 const STEP: f64 = 0.1;
 const STEPS: i32 = 60;
 
+/// Step and reach of the table of a function.
+const FINE_STEP: f64 = 0.02;
+const FINE: i32 = 425;
+
 /// Φ.
 fn cumulative(x: f64) -> f64 {
     0.5 * (1.0 + Activation::Erf.eval(x * std::f64::consts::FRAC_1_SQRT_2))
@@ -183,8 +187,18 @@ fn maximum(context: &Context<'_>, x: &Signal, taps: f64, output: ValueId) -> Opt
     }
     let correlation = |product: f64| ((product - base.mean * base.mean) / spread).clamp(0.0, 1.0);
     let within = correlation(base.cross.within?);
-    // x at a standardized Gaussian, between the nodes of the grid linearly.
-    let f = |z: f64| interpolate(grid.standard(), &nodes, z);
+    // x at a standardized Gaussian, linear between even places.
+    let table: Vec<f64> = (-FINE..=FINE)
+        .map(|i| interpolate(grid.standard(), &nodes, f64::from(i) * FINE_STEP))
+        .collect();
+    let f = |z: f64| {
+        let place = (z / FINE_STEP + f64::from(FINE)).clamp(0.0, f64::from(2 * FINE - 1));
+        let at = place as usize;
+        match table.get(at..at + 2) {
+            Some([a, b]) => a + (place - at as f64) * (b - a),
+            _ => 0.0,
+        }
+    };
     let (common, own) = (within.sqrt(), (1.0 - within).sqrt());
     let gauss = largest(1.0);
     let most = largest(taps);

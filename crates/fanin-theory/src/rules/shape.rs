@@ -70,6 +70,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
         moved.cross = Cross::of_samples(moved.second, moved.cross.between);
     }
     moved.profile = None;
+    super::recurrent::picked(context, node, &mut moved);
     // Elements no longer meet those of other functions of the same value.
     moved.shape = Shape::base(output);
     Some(moved)
