@@ -178,7 +178,7 @@ mod tests {
 
     /// Cosine map of ReLU from c = 0, quadrature to 8 digits.
     const RELU: [(usize, f64); 8] = [
-        (1, 0.318_309_89),
+        (1, std::f64::consts::FRAC_1_PI),
         (2, 0.493_731_09),
         (3, 0.604_825_72),
         (5, 0.735_946_35),

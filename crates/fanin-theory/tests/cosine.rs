@@ -1,5 +1,7 @@
 //! The expected cosine between samples, against runs.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
+
 mod common;
 
 use common::Builder;

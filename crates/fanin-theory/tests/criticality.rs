@@ -1,6 +1,8 @@
 //! Criticality, dead units, first losses: against numbers computed elsewhere by quadrature to 8 and
 //! more digits, or simulated where fewer are given.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
+
 mod common;
 
 use common::Builder;

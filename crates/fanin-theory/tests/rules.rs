@@ -1,5 +1,7 @@
 //! Each rule against runs of networks with random weights.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot set up must end it")]
+
 mod common;
 
 use common::Builder;
