@@ -81,14 +81,55 @@ fn power(exponent: f64) -> String {
     }
 }
 
+/// The axis of a depth curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Axis {
+    /// Of sizes.
+    Log(LogScale),
+    /// From -1 or 0 to 1, of cosines.
+    Cosine {
+        /// -1 or 0.
+        low: f64,
+    },
+}
+
+impl Axis {
+    fn position(self, value: f64) -> f64 {
+        match self {
+            Self::Log(scale) => scale.position(value),
+            Self::Cosine { low } => ((value - low) / (1.0 - low)).clamp(0.0, 1.0),
+        }
+    }
+
+    /// Labelled values, from below.
+    fn ticks(self) -> Vec<(f64, String)> {
+        match self {
+            Self::Log(scale) => {
+                // At most about eight labelled decades.
+                let decades = (scale.high - scale.low) as usize;
+                let step = decades.div_ceil(8).max(1);
+                (0..=decades)
+                    .step_by(step)
+                    .map(|k| scale.low + k as f64)
+                    .map(|exponent| (10f64.powf(exponent), power(exponent)))
+                    .collect()
+            }
+            Self::Cosine { low } => (0..=4)
+                .map(|k| low + (1.0 - low) * f64::from(k) / 4.0)
+                .map(|value| (value, format!("{value}")))
+                .collect(),
+        }
+    }
+}
+
 /// One dot of a depth curve.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
     /// What the dot says on hover.
     pub title: String,
-    /// Measured root mean square.
+    /// What was measured; NaN where nothing was.
     pub measured: f64,
-    /// Expected root mean square.
+    /// What is expected.
     pub predicted: Option<f64>,
     /// What luck alone would leave.
     pub band: Option<[f64; 2]>,
@@ -103,7 +144,7 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
 
-/// A depth curve as an SVG element: the band as an area, the prediction as a dashed line, the
+/// A depth curve of sizes as an SVG element: the band as an area, the prediction as a dashed line, the
 /// measurement as a line with one focusable dot per layer.
 pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
     let scale = LogScale::over(points.iter().flat_map(|p| {
@@ -112,6 +153,18 @@ pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
             .flatten()
             .chain(p.band.into_iter().flatten())
     }));
+    curve(label, points, Axis::Log(scale))
+}
+
+/// The same of cosines, on a linear axis.
+pub(crate) fn cosine_curve(label: &str, points: &[Point]) -> String {
+    // A little below zero is luck and no reason for an axis that is half empty.
+    let negative = points.iter().any(|p| p.measured < -0.1);
+    let low = if negative { -1.0 } else { 0.0 };
+    curve(label, points, Axis::Cosine { low })
+}
+
+fn curve(label: &str, points: &[Point], scale: Axis) -> String {
     let x = |index: usize| {
         LEFT + (WIDTH - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64
     };
@@ -120,7 +173,7 @@ pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
         escape(label)
     );
-    grid(&mut svg, &scale, y, points.len(), x);
+    grid(&mut svg, scale, y, points.len(), x);
     for (upper, lower) in bands(points, &x, &y) {
         let _ = write!(svg, "<path class=\"band\" d=\"M{upper}L{lower}Z\"/>");
     }
@@ -137,6 +190,9 @@ pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
         let _ = write!(svg, "<polyline class=\"measured\" points=\"{run}\"/>");
     }
     for (index, point) in points.iter().enumerate() {
+        if matches!(scale, Axis::Cosine { .. }) && point.measured.is_nan() {
+            continue;
+        }
         let _ = write!(
             svg,
             "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{}\" data-layer=\"{index}\"><title>{}</title></circle>",
@@ -153,17 +209,13 @@ pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
 
 fn grid(
     svg: &mut String,
-    scale: &LogScale,
+    scale: Axis,
     y: impl Fn(f64) -> f64,
     layers: usize,
     x: impl Fn(usize) -> f64,
 ) {
-    // At most about eight labelled decades.
-    let decades = (scale.high - scale.low) as usize;
-    let step = decades.div_ceil(8).max(1);
-    for k in (0..=decades).step_by(step) {
-        let exponent = scale.low + k as f64;
-        let height = y(10f64.powf(exponent));
+    for (value, label) in scale.ticks() {
+        let height = y(value);
         let _ = write!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{height:.1}\" y2=\"{height:.1}\"/>\
@@ -171,7 +223,7 @@ fn grid(
             WIDTH - RIGHT,
             LEFT - 8.0,
             height + 4.0,
-            power(exponent)
+            label
         );
     }
     let step = layers.div_ceil(12).max(1);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fanin_check::{Severity, ValueRow};
 use fanin_network::{Network, NodeId, ValueId, ValueKind};
 use fanin_run::{Histogram, Observation};
+use fanin_theory::CosineBand;
 
 use crate::Report;
 
@@ -27,6 +28,8 @@ pub(crate) struct Layer<'a> {
     pub values: Option<&'a Histogram>,
     /// How the gradient at this layer's output is distributed.
     pub gradients: Option<&'a Histogram>,
+    /// The expected cosine between samples at this layer's output.
+    pub cosine: Option<CosineBand>,
     /// The gravest finding that blames this layer.
     pub blamed: Option<Severity>,
 }
@@ -52,6 +55,13 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
         .values
         .iter()
         .map(|seen| (seen.value.as_str(), seen))
+        .collect();
+    let cosines: BTreeMap<&str, CosineBand> = report
+        .checkup
+        .prediction
+        .values
+        .iter()
+        .filter_map(|expected| Some((expected.value.as_str(), expected.cosine?)))
         .collect();
     let mut seen = BTreeSet::new();
     let mut layers = Vec::new();
@@ -99,6 +109,7 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
                 .and_then(|seen| seen.forward.histogram.as_ref()),
             gradients: observed(&row.value)
                 .and_then(|seen| seen.backward.as_ref()?.histogram.as_ref()),
+            cosine: cosines.get(row.value.as_str()).copied(),
             blamed,
         });
     }

@@ -200,9 +200,9 @@ fn html_is_one_page_of_its_own() {
     for row in 0..4 {
         assert!(page.contains(&format!("id=\"layer-{row}\"")), "row {row}");
     }
-    assert_eq!(page.matches("<svg").count(), 2);
-    // One dot for each layer in both curves.
-    assert_eq!(page.matches("<circle").count(), 8);
+    assert_eq!(page.matches("<svg").count(), 3);
+    // One dot for each layer in each of forward, backward and correlation.
+    assert_eq!(page.matches("<circle").count(), 12);
     assert!(page.contains("prefers-color-scheme: dark"));
     // What each parameter got and why.
     for entry in &plan.entries {

@@ -7,7 +7,7 @@ use fanin_check::{Finding, Severity, Verdict};
 
 use crate::Report;
 use crate::bars::bars;
-use crate::chart::{Point, depth_curve, title};
+use crate::chart::{Point, cosine_curve, depth_curve, title};
 use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
 use crate::terminal::{further, severity_name};
@@ -202,7 +202,41 @@ fn curves(page: &mut String, layers: &[Layer<'_>]) {
             depth_curve(heading, &points)
         );
     }
+    cosines(page, layers);
     page.push_str("<p id=\"readout\" role=\"status\" aria-live=\"polite\"></p>");
+}
+
+/// How alike different samples look, layer by layer; nothing for a batch of one.
+fn cosines(page: &mut String, layers: &[Layer<'_>]) {
+    let measured = |layer: &Layer<'_>| layer.row.forward.sample_cosine;
+    if layers.iter().all(|layer| measured(layer).is_none()) {
+        return;
+    }
+    let points: Vec<Point> = layers
+        .iter()
+        .map(|layer| {
+            let cosine = measured(layer);
+            let predicted = layer.cosine.map(|band| band.cosine);
+            let band = layer.cosine.map(|band| [band.low, band.high]);
+            Point {
+                title: title(&layer.name, cosine.unwrap_or(f64::NAN), predicted, band),
+                measured: cosine.unwrap_or(f64::NAN),
+                predicted,
+                band,
+                blamed: layer.blamed >= Some(Severity::Warning),
+            }
+        })
+        .collect();
+    let heading = "Correlation: cosine between different samples at each layer's output";
+    let _ = write!(
+        page,
+        "<section id=\"correlation\"><h2>{heading}</h2><p>At 1 the network no longer tells its inputs \
+         apart. It rises with depth in every plain network; what counts is how fast.</p>\
+         <figure class=\"curve\">{}<figcaption><span class=\"key measured\">measured</span> \
+         <span class=\"key predicted\">predicted</span> <span class=\"key band\">band that luck \
+         leaves</span></figcaption></figure></section>",
+        cosine_curve(heading, &points)
+    );
 }
 
 /// Small multiples: the distribution of values and gradients of every layer, each on its own scale
