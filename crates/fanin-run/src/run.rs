@@ -227,20 +227,7 @@ impl<'a> Run<'a> {
                 "a parameter is missing from the network's list".to_owned(),
             ));
         };
-        let fail = |message: String| RunError::Parameter {
-            name: parameter.name.clone(),
-            message,
-        };
-        let tensor = weights.get(&parameter.name).ok_or_else(|| {
-            fail("has no weights; give a file that has a tensor of this name".to_owned())
-        })?;
-        if tensor.shape != parameter.shape {
-            return Err(fail(format!(
-                "the weights have shape {:?}, the model needs {:?}",
-                tensor.shape, parameter.shape
-            )));
-        }
-        let a = to_array(tensor);
+        let a = to_array(crate::stored::weight(parameter, weights)?);
         if self.mode == Mode::AsWritten {
             return Ok(Item::Float(Var::constant(a)));
         }

@@ -147,23 +147,8 @@ impl<'a> Trainer<'a> {
         let arrays = network
             .parameters
             .iter()
-            .map(|parameter| {
-                let fail = |message: String| RunError::Parameter {
-                    name: parameter.name.clone(),
-                    message,
-                };
-                let tensor = weights.get(&parameter.name).ok_or_else(|| {
-                    fail("has no weights; give a file that has a tensor of this name".to_owned())
-                })?;
-                if tensor.shape != parameter.shape {
-                    return Err(fail(format!(
-                        "the weights have shape {:?}, the model needs {:?}",
-                        tensor.shape, parameter.shape
-                    )));
-                }
-                Ok(to_array(tensor))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|parameter| Ok(to_array(crate::stored::weight(parameter, weights)?)))
+            .collect::<Result<Vec<_>, RunError>>()?;
         Ok(Self {
             network,
             options,
