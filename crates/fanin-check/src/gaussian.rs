@@ -1,27 +1,5 @@
 //! What Gaussian units are expected to do, in numbers that a measurement can be held against.
 
-use fanin::Activation;
-use fanin::moments::expectation;
-
-/// Φ, the distribution function of N(0, 1).
-pub(crate) fn cumulative(x: f64) -> f64 {
-    0.5 * (1.0 + Activation::Erf.eval(x * std::f64::consts::FRAC_1_SQRT_2))
-}
-
-/// The probability that a rectified unit without bias is off for all of `samples` inputs, whose
-/// pre-activations are Gaussian with the correlation `cosine` between any two.
-///
-/// Given the part that all have in common the rest is independent: ∫ Φ(−√c t/√(1 − c))ⁿ dΦ(t).
-/// Known ends: 2⁻ⁿ at c = 0, 1/(n + 1) at c = 1/2, 1/2 at c = 1.
-pub(crate) fn all_off(cosine: f64, samples: f64) -> f64 {
-    let common = cosine.clamp(0.0, 1.0);
-    if common > 1.0 - 1e-12 || samples <= 1.0 {
-        return 0.5;
-    }
-    let slope = (common / (1.0 - common)).sqrt();
-    expectation(|t| cumulative(-slope * t).powf(samples), 0.0, 1.0)
-}
-
 /// What one layer of ReLU of critical scale makes of the cosine between two inputs
 /// (Cho & Saul 2009, arc-cosine kernel of order 1).
 pub(crate) fn rectified_cosine(cosine: f64) -> f64 {
@@ -33,6 +11,10 @@ pub(crate) fn rectified_cosine(cosine: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all_off(cosine: f64, samples: f64) -> f64 {
+        fanin_theory::units::dead_share(cosine, 0.0, samples)
+    }
 
     #[test]
     fn orthant_probabilities_have_their_known_ends() {

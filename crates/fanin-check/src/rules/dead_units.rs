@@ -1,6 +1,7 @@
 //! F303: more units are dead than chance explains.
 
-use crate::gaussian::all_off;
+use fanin_theory::units::dead_share;
+
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::{Code, Evidence, Finding, Page, Severity};
@@ -69,7 +70,7 @@ fn excess<'a, 'b>(scene: &Scene<'a>, place: &'b Place<'a>) -> Option<Excess<'a, 
         Some(_) => 0.0,
         None => 1.0,
     };
-    let expected = all_off(cosine, scene.trace.batch as f64);
+    let expected = dead_share(cosine, 0.0, scene.trace.batch as f64);
     let units = fanin_theory::band::width(&place.seen.shape);
     let deviation = (expected * (1.0 - expected) / units).sqrt();
     let high = (expected + fanin_theory::band::DEVIATIONS * deviation + 1.0 / units).min(1.0);
