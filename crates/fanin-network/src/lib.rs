@@ -38,4 +38,5 @@ pub use graph::{
 pub use host::{HostData, HostTensor};
 pub use payload::{MAX_FILLED, Payload};
 pub use role::{Feeds, Purpose, RecurrentKind, Role};
+pub use storage::replace as replace_file;
 pub use weights::Weights;

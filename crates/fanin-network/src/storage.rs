@@ -19,7 +19,11 @@ pub(crate) fn map(file: &File) -> io::Result<Bytes> {
 
 /// Writes a file under a temporary name in the same folder, then renames it: whatever happens,
 /// there is the old file or the new one.
-pub(crate) fn replace(
+///
+/// # Errors
+///
+/// One sentence that names the file, where it cannot be written.
+pub fn replace(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), NetworkError> {

@@ -120,27 +120,9 @@ pub(crate) fn check(
     Ok(fanin_check::check(network, plan, weights, trace?, &options))
 }
 
-/// Writes a small text file under a temporary name in the same folder, then renames it.
+/// Writes a small text file, which nobody ever finds half written.
 pub(crate) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".fanin-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // As any new file has them, less what the umask takes; temporary files are private.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    Ok(fanin_network::replace_file(path, |file| {
+        file.write_all(text.as_bytes())
+    })?)
 }
