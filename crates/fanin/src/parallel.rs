@@ -44,3 +44,35 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, work: impl Fn(usize, &
         .enumerate()
         .for_each(|(i, chunk)| work(i, chunk));
 }
+
+/// Calls `work(memory, index, chunk)` for the first `first` elements and for every `size` after them; `memory` is used
+/// again from one chunk to the next.
+pub(crate) fn chunks_from<T: Send, M>(
+    out: &mut [T],
+    first: usize,
+    size: usize,
+    memory: impl Fn() -> M + Sync + Send,
+    work: impl Fn(&mut M, usize, &mut [T]) + Sync,
+) {
+    let (head, rest) = out.split_at_mut(first.min(out.len()));
+    if rest.is_empty() {
+        return work(&mut memory(), 0, head);
+    }
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        rest.par_chunks_mut(size)
+            .enumerate()
+            .map(|(i, chunk)| (i + 1, chunk))
+            .chain([(0, head)])
+            .for_each_init(memory, |memory, (i, chunk)| work(memory, i, chunk));
+    }
+    #[cfg(not(feature = "rayon"))]
+    {
+        let mut memory = memory();
+        work(&mut memory, 0, head);
+        for (i, chunk) in rest.chunks_mut(size).enumerate() {
+            work(&mut memory, i + 1, chunk);
+        }
+    }
+}

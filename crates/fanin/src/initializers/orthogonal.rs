@@ -36,7 +36,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Entry, InitError, Initializer};
-use crate::element::private::{Real, Sealed};
+use crate::element::private::Real;
 use crate::parallel;
 use crate::sampler::{Normal, Sampler};
 use crate::simd::{self, Floats, Kernel, Simd};
@@ -70,8 +70,8 @@ impl Initializer {
 const BLOCK: usize = 32;
 /// Rows computed together, one per lane.
 const ROWS: usize = 16;
-/// Elements of the buffer in which rows are computed before they are rounded.
-const BUFFER: usize = 1 << 21;
+/// Times as many rows are computed side by side, so that a piece of the vectors is fetched once for all of them.
+const GROUPS: usize = 2;
 
 /// A resolved orthogonal tensor: a grid of matrices, each with its own reflections.
 #[derive(Debug)]
@@ -233,12 +233,10 @@ impl Orthogonal {
                 within -= self.rows[block];
                 block += 1;
             }
-            // The rows of this block that the rest of the slice touches, as many as the buffer holds.
+            // The rows of this block that the rest of the slice touches.
             let skip = (index % width as u64) as usize;
             let touched = (skip + rest.len()).div_ceil(width);
-            let some = touched
-                .min(self.rows[block] - within)
-                .min((BUFFER / width).max(ROWS));
+            let some = touched.min(self.rows[block] - within);
             let take = rest.len().min(some * width - skip);
             let (now, later) = rest.split_at_mut(take);
             let matrix =
@@ -266,18 +264,18 @@ impl Orthogonal {
             }
             let stream = stream.substream(&format!("orthogonal/{}", matrix + i as u64));
             let factors = self.factors::<T::Real>(&stream, self.rows[block], columns, rows.end);
-            let mut values = vec![T::Real::default(); rows.len() * columns];
-            parallel::chunks(&mut values, ROWS * columns, |chunk, values| {
-                factors.rows(rows.start + chunk * ROWS, self.gain, values);
+            let piece = GROUPS * ROWS * width;
+            parallel::chunks_from(out, piece - skip, piece, Vec::new, |scratch, i, out| {
+                let skip = if i == 0 { skip } else { 0 };
+                simd::dispatch(Rows {
+                    factors: &factors,
+                    first: rows.start + i * GROUPS * ROWS,
+                    gain: self.gain,
+                    place: Place { width, first, skip },
+                    scratch,
+                    out,
+                });
             });
-            for (row, values) in values.chunks(columns).enumerate() {
-                for (column, value) in values.iter().enumerate() {
-                    let place = (row * width + first + column).checked_sub(skip);
-                    if let Some(x) = place.and_then(|place| out.get_mut(place)) {
-                        *x = <T as Sealed>::round(*value);
-                    }
-                }
-            }
             first += columns;
         }
     }
@@ -375,140 +373,215 @@ impl<F: Real> Factors<F> {
             products,
         }
     }
-
-    /// Rows `first ..`, as many as fit `out`.
-    fn rows(&self, first: usize, gain: f64, out: &mut [F]) {
-        for (i, out) in out.chunks_mut(ROWS * self.columns).enumerate() {
-            simd::dispatch(Rows {
-                factors: self,
-                first: first + i * ROWS,
-                gain,
-                out,
-            });
-        }
-    }
 }
 
 /// Calls the function for as many sums at a time as fit the registers of the instruction set, which changes no sum's
 /// order.
 macro_rules! by_registers {
-    ($function:ident($s:expr, $($argument:expr),* $(,)?)) => {
+    ($function:ident::<$type:ty>($s:expr, $($argument:expr),* $(,)?)) => {
         if S::LANES == ROWS {
-            $function::<8, F, S>($s, $($argument),*)
+            $function::<8, $type, S>($s, $($argument),*)
+        } else if <$type as Real>::Lanes::<S>::LANES == 4 {
+            $function::<2, $type, S>($s, $($argument),*)
         } else {
-            $function::<4, F, S>($s, $($argument),*)
+            $function::<4, $type, S>($s, $($argument),*)
         }
     };
 }
 
-/// At most [`ROWS`] rows of a matrix, from `first` on.
-struct Rows<'a, F> {
-    factors: &'a Factors<F>,
+/// Where the rows of a matrix lie in a slice of a tensor.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Elements of a row of the tensor, and the column of it where the matrix begins.
+    width: usize,
     first: usize,
-    gain: f64,
-    out: &'a mut [F],
+    /// Elements of the first row that lie before the slice.
+    skip: usize,
 }
 
-impl<F: Real> Kernel for Rows<'_, F> {
+impl Place {
+    /// Writes `value(j)` to columns `columns` of a row, as far as they lie in the slice.
+    #[inline(always)]
+    fn put<T>(
+        self,
+        out: &mut [T],
+        row: usize,
+        columns: std::ops::Range<usize>,
+        value: impl Fn(usize) -> T,
+    ) {
+        let start = row * self.width + self.first;
+        let from = columns.start.max(self.skip.saturating_sub(start));
+        let to = columns
+            .end
+            .min((out.len() + self.skip).saturating_sub(start));
+        if from < to {
+            let out = &mut out[start + from - self.skip..start + to - self.skip];
+            for (out, j) in out.iter_mut().zip(from..) {
+                *out = value(j);
+            }
+        }
+    }
+}
+
+/// At most [`GROUPS`] · [`ROWS`] rows of a matrix, from `first` on, as many as the slice touches.
+struct Rows<'a, T: Element> {
+    factors: &'a Factors<T::Real>,
+    first: usize,
+    gain: f64,
+    place: Place,
+    /// Memory that is used again.
+    scratch: &'a mut Vec<T::Real>,
+    out: &'a mut [T],
+}
+
+impl<T: Element> Kernel for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let count = (self.place.skip + self.out.len()).div_ceil(self.place.width);
         if self.factors.rows <= self.factors.columns {
-            self.wide(s);
+            self.wide(s, count);
         } else {
-            self.tall(s);
+            self.tall(s, count);
         }
     }
 }
 
-impl<F: Real> Rows<'_, F> {
+impl<T: Element> Rows<'_, T> {
     #[inline(always)]
-    fn wide<S: Simd>(self, s: S) {
+    fn wide<S: Simd>(self, s: S, count: usize) {
         let Self {
             factors,
             first,
             gain,
+            place,
+            scratch,
             out,
         } = self;
         let columns = factors.columns;
-        let count = out.len() / columns;
-        // One lane per row: x[r][lane].
-        let mut x = vec![[F::default(); ROWS]; columns];
+        let groups = count.div_ceil(ROWS);
+        let zeros = [[T::Real::default(); ROWS]; BLOCK];
+        // One lane per row: x[r][lane], group after group.
+        scratch.clear();
+        scratch.resize(groups * columns * ROWS, T::Real::default());
+        let (x, _) = scratch.as_chunks_mut::<ROWS>();
         for lane in 0..count {
-            x[first + lane][lane] = F::from_f64(1.0);
+            x[lane / ROWS * columns + first + lane][lane % ROWS] = T::Real::from_f64(1.0);
         }
         for b in (0..=(first + count - 1) / BLOCK).rev() {
             let panel = &factors.blocks[b];
-            let x = &mut x[b * BLOCK..];
-            let c = by_registers!(dot(s, &panel.vectors, x));
-            let mut y = [[F::default(); ROWS]; BLOCK];
-            for a in 0..BLOCK {
-                for k in a..BLOCK {
-                    add_product(&mut y[a], panel.t[a * BLOCK + k], &c[k]);
+            let mut c = [zeros; GROUPS];
+            let stripes = || {
+                (b * BLOCK..columns)
+                    .step_by(STRIPE)
+                    .zip(panel.vectors.chunks(STRIPE * BLOCK))
+            };
+            for (from, vectors) in stripes() {
+                for (c, x) in c.iter_mut().zip(x.chunks(columns)) {
+                    let x = &x[from..columns.min(from + STRIPE)];
+                    by_registers!(dot::<T::Real>(s, vectors, x, c));
                 }
             }
-            by_registers!(subtract(s, x, &panel.vectors, &y));
+            let mut y = [zeros; GROUPS];
+            for (y, c) in y.iter_mut().zip(&c).take(groups) {
+                for a in 0..BLOCK {
+                    for k in a..BLOCK {
+                        add_product(&mut y[a], panel.t[a * BLOCK + k], &c[k]);
+                    }
+                }
+            }
+            for (from, vectors) in stripes() {
+                for (y, x) in y.iter().zip(x.chunks_mut(columns)) {
+                    let x = &mut x[from..columns.min(from + STRIPE)];
+                    by_registers!(subtract::<T::Real>(s, x, vectors, y));
+                }
+            }
         }
-        for (lane, out) in out.chunks_mut(columns).enumerate() {
-            let row = first + lane;
-            let factor = F::from_f64(gain * factors.blocks[row / BLOCK].signs[row % BLOCK]);
-            for (out, x) in out.iter_mut().zip(&x) {
-                *out = factor * x[lane];
+        for from in (0..columns).step_by(STRIPE) {
+            for lane in 0..count {
+                let row = first + lane;
+                let sign = factors.blocks[row / BLOCK].signs[row % BLOCK];
+                let factor = T::Real::from_f64(gain * sign);
+                let x = &x[lane / ROWS * columns..][..columns];
+                let columns = from..columns.min(from + STRIPE);
+                place.put(out, lane, columns, |j| T::round(factor * x[j][lane % ROWS]));
             }
         }
     }
 
     #[inline(always)]
-    fn tall<S: Simd>(self, s: S) {
+    fn tall<S: Simd>(self, s: S, count: usize) {
         let Self {
             factors,
             first,
             gain,
+            place,
+            scratch,
             out,
         } = self;
         let columns = factors.columns;
-        let count = out.len() / columns;
-        let mut y = Vec::<[[F; ROWS]; BLOCK]>::with_capacity(factors.blocks.len());
+        let groups = count.div_ceil(ROWS);
+        let zeros = [[T::Real::default(); ROWS]; BLOCK];
+        // y of block b and group g at b · GROUPS + g.
+        scratch.clear();
+        scratch.resize(
+            factors.blocks.len() * GROUPS * BLOCK * ROWS,
+            T::Real::default(),
+        );
+        let (y, _) = scratch.as_chunks_mut::<ROWS>();
+        let (y, _) = y.as_chunks_mut::<BLOCK>();
+        let (y, _) = y.as_chunks_mut::<GROUPS>();
         for (b, (panel, products)) in factors.blocks.iter().zip(&factors.products).enumerate() {
-            let mut c = [[F::default(); ROWS]; BLOCK];
+            let mut c = [zeros; GROUPS];
             for lane in 0..count {
                 if let Some(r) = (first + lane).checked_sub(b * BLOCK) {
-                    for (c, v) in c.iter_mut().zip(&panel.vectors[r * BLOCK..(r + 1) * BLOCK]) {
-                        c[lane] = *v;
+                    let vectors = &panel.vectors[r * BLOCK..(r + 1) * BLOCK];
+                    for (c, v) in c[lane / ROWS].iter_mut().zip(vectors) {
+                        c[lane % ROWS] = *v;
                     }
                 }
             }
-            for (products, y) in products.chunks_exact(BLOCK * BLOCK).zip(&y) {
-                by_registers!(subtract_transposed(s, &mut c, products, y));
-            }
-            let mut new = [[F::default(); ROWS]; BLOCK];
-            for k in 0..BLOCK {
-                for m in 0..=k {
-                    add_product(&mut new[k], panel.t[m * BLOCK + k], &c[m]);
+            let (earlier, now) = y.split_at_mut(b);
+            for (products, y) in products.chunks_exact(BLOCK * BLOCK).zip(&*earlier) {
+                for (c, y) in c.iter_mut().zip(y).take(groups) {
+                    by_registers!(subtract_transposed::<T::Real>(s, c, products, y));
                 }
             }
-            y.push(new);
+            for (y, c) in now[0].iter_mut().zip(&c).take(groups) {
+                for k in 0..BLOCK {
+                    for m in 0..=k {
+                        add_product(&mut y[k], panel.t[m * BLOCK + k], &c[m]);
+                    }
+                }
+            }
         }
         // w[j], for the columns of one block at a time.
         for (first_column, block) in (0..columns).step_by(BLOCK).zip(0..) {
-            let mut w = [[F::default(); ROWS]; BLOCK];
-            let w = &mut w[..BLOCK.min(columns - first_column)];
-            for (j, w) in w.iter_mut().enumerate() {
+            let some = BLOCK.min(columns - first_column);
+            let mut w = [zeros; GROUPS];
+            for j in 0..some {
                 let lane = (first_column + j).checked_sub(first);
                 if let Some(lane) = lane.filter(|lane| *lane < count) {
-                    w[lane] = F::from_f64(1.0);
+                    w[lane / ROWS][j][lane % ROWS] = T::Real::from_f64(1.0);
                 }
             }
             for (b, y) in y[..=block].iter().enumerate() {
                 let rows = (first_column - b * BLOCK) * BLOCK;
-                by_registers!(subtract(s, w, &factors.blocks[b].vectors[rows..], y));
-            }
-            for (j, w) in w.iter().enumerate() {
-                let factor = F::from_f64(gain * factors.blocks[block].signs[j]);
-                for lane in 0..count {
-                    out[lane * columns + first_column + j] = factor * w[lane];
+                let vectors = &factors.blocks[b].vectors[rows..];
+                for (w, y) in w.iter_mut().zip(y).take(groups) {
+                    by_registers!(subtract::<T::Real>(s, &mut w[..some], vectors, y));
                 }
+            }
+            let signs = &factors.blocks[block].signs;
+            let factors = signs.map(|sign| T::Real::from_f64(gain * sign));
+            for lane in 0..count {
+                let w = &w[lane / ROWS];
+                let columns = first_column..first_column + some;
+                place.put(out, lane, columns, |j| {
+                    let j = j - first_column;
+                    T::round(factors[j] * w[j][lane % ROWS])
+                });
             }
         }
     }
@@ -523,17 +596,17 @@ fn add_product<F: Real>(sum: &mut [F; ROWS], factor: F, x: &[F; ROWS]) {
 }
 
 /// Coordinates whose piece of the vectors stays in the innermost cache while it is used again and again.
-const STRIPE: usize = 128;
+const STRIPE: usize = 64;
 
-/// `c_k = Σ_r v_k[r] x[r]`, r ascending, lane by lane.
+/// `c_k += Σ_r v_k[r] x[r]`, r ascending, lane by lane.
 #[inline(always)]
 fn dot<const SOME: usize, F: Real, S: Simd>(
     s: S,
     vectors: &[F],
     x: &[[F; ROWS]],
-) -> [[F; ROWS]; BLOCK] {
+    c: &mut [[F; ROWS]; BLOCK],
+) {
     let lanes = F::Lanes::<S>::LANES;
-    let mut c = [[F::default(); ROWS]; BLOCK];
     for (x, vectors) in x.chunks(STRIPE).zip(vectors.chunks(STRIPE * BLOCK)) {
         for (group, c) in c.as_chunks_mut::<SOME>().0.iter_mut().enumerate() {
             let mut sums = [[F::Lanes::splat(s, F::default()); ROWS]; SOME];
@@ -558,7 +631,6 @@ fn dot<const SOME: usize, F: Real, S: Simd>(
             }
         }
     }
-    c
 }
 
 /// `x[r] −= v_k[r] y_k` for k ascending, lane by lane.
@@ -648,7 +720,7 @@ impl<F: Real> Kernel for NewPanel<'_, F> {
     type Output = Panel<F>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Panel<F> {
+    fn run<S: Simd>(self, s: S) -> Panel<F> {
         let Self {
             stream,
             length,
@@ -660,49 +732,46 @@ impl<F: Real> Kernel for NewPanel<'_, F> {
             mean: 0.0,
             std: 1.0,
         });
-        let mut vectors = vec![F::default(); (length - first) * BLOCK];
-        let mut t = vec![0f64; BLOCK * BLOCK];
+        let length_left = length - first;
         let mut signs = [1.0; BLOCK];
-        let mut x = vec![F::default(); length - first];
-        for k in 0..count {
-            let x = &mut x[k..];
-            gaussian.fill_serially(stream, ((first + k) * length + first + k) as u64, x);
-            let norm = x
+        // One vector after the other.
+        let mut v = vec![F::default(); length_left * BLOCK];
+        for (k, v) in v.chunks_exact_mut(length_left).take(count).enumerate() {
+            let v = &mut v[k..];
+            gaussian.fill_serially(stream, ((first + k) * length + first + k) as u64, v);
+            let norm = v
                 .iter()
                 .fold(0.0, |sum, x| sum + x.to_f64() * x.to_f64())
                 .sqrt();
             if norm == 0.0 {
                 continue;
             }
-            let start = x[0].to_f64();
+            let start = v[0].to_f64();
             let sign = if start < 0.0 { -1.0 } else { 1.0 };
             signs[k] = -sign;
             // ‖x + sign ‖x‖ e₁‖² = 2 ‖x‖ (‖x‖ + |x₁|).
             let scale = 1.0 / (2.0 * norm * (norm + sign * start)).sqrt();
-            let mut square = 0.0;
-            // Vᵀ v; of all vectors of the block, because a fixed number of sums is faster than the fewer that are needed.
-            let mut dots = [0.0; BLOCK];
-            let (rows, _) = vectors.as_chunks_mut::<BLOCK>();
-            for (r, (x, row)) in x.iter().zip(&mut rows[k..]).enumerate() {
-                let x = if r == 0 {
-                    start + sign * norm
-                } else {
-                    x.to_f64()
-                };
-                let v = F::from_f64(x * scale);
-                row[k] = v;
-                let v = v.to_f64();
-                square += v * v;
-                for (dot, other) in dots.iter_mut().zip(row) {
-                    *dot += other.to_f64() * v;
-                }
+            for x in v.iter_mut() {
+                *x = F::from_f64(x.to_f64() * scale);
             }
-            // T grows by one column: −τ T (Vᵀ v), and τ on the diagonal.
-            let tau = 2.0 / square;
+            v[0] = F::from_f64((start + sign * norm) * scale);
+        }
+        let mut vectors = vec![F::default(); length_left * BLOCK];
+        let (rows, _) = vectors.as_chunks_mut::<BLOCK>();
+        for (r, row) in rows.iter_mut().enumerate() {
+            for (k, to) in row.iter_mut().enumerate() {
+                *to = v[k * length_left + r];
+            }
+        }
+        let dots = gram(s, rows);
+        // T grows by one column: −τ T (Vᵀ v), and τ on the diagonal.
+        let mut t = vec![0f64; BLOCK * BLOCK];
+        for k in (0..count).filter(|k| dots[*k][*k] > 0.0) {
+            let tau = 2.0 / dots[k][k];
             for a in 0..k {
                 let mut sum = 0.0;
                 for m in a..k {
-                    sum += t[a * BLOCK + m] * dots[m];
+                    sum += t[a * BLOCK + m] * dots[m][k];
                 }
                 t[a * BLOCK + k] = -tau * sum;
             }
@@ -714,6 +783,30 @@ impl<F: Real> Kernel for NewPanel<'_, F> {
             signs,
         }
     }
+}
+
+/// Vᵀ V in double precision; of every pair twice, because a fixed number of sums is faster than the fewer that are needed.
+#[inline(always)]
+fn gram<F: Real, S: Simd>(s: S, vectors: &[[F; BLOCK]]) -> [[f64; BLOCK]; BLOCK] {
+    let mut products = [[0.0; BLOCK]; BLOCK];
+    let mut rows = [[0f64; BLOCK]; STRIPE];
+    let mut columns = [[0f64; ROWS]; STRIPE];
+    for half in 0..BLOCK / ROWS {
+        let mut sums = [[0.0; ROWS]; BLOCK];
+        for vectors in vectors.chunks(STRIPE) {
+            for ((from, row), column) in vectors.iter().zip(&mut rows).zip(&mut columns) {
+                *row = from.map(F::to_f64);
+                column.copy_from_slice(&row[half * ROWS..][..ROWS]);
+            }
+            let rows = rows[..vectors.len()].as_flattened();
+            let columns = &columns[..vectors.len()];
+            by_registers!(dot::<f64>(s, rows, columns, &mut sums));
+        }
+        for (products, sums) in products.iter_mut().zip(&sums) {
+            products[half * ROWS..][..ROWS].copy_from_slice(sums);
+        }
+    }
+    products
 }
 
 /// All v_a · v_k of one block and a later one that starts `offset` coordinates on, a-major.
@@ -742,10 +835,11 @@ impl<F: Real> Kernel for Products<'_, F> {
                         .unwrap_or(&[F::default(); ROWS])
                 })
                 .collect();
-            let vectors = &early[self.offset..];
-            let sums = by_registers!(dot(s, vectors.as_flattened(), &columns));
+            let vectors = early[self.offset..].as_flattened();
+            let mut sums = [[F::default(); ROWS]; BLOCK];
+            by_registers!(dot::<F>(s, vectors, &columns, &mut sums));
             for (to, from) in products.chunks_exact_mut(BLOCK).zip(&sums) {
-                to[half * ROWS..(half + 1) * ROWS].copy_from_slice(from);
+                to[half * ROWS..][..ROWS].copy_from_slice(from);
             }
         }
         products
