@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use crate::sampler::Rule;
 use crate::sampler::fill::{FillDouble, FillSingle};
 use crate::simd::{self, Floats, Simd};
-use crate::stream::Stream;
+use crate::stream::{Stream, TILE};
 use crate::{DType, F8E4M3, F8E5M2};
 
 /// An element that can be filled: `f64`, `f32`, [`half::f16`], [`half::bf16`], [`F8E4M3`] or [`F8E5M2`].
@@ -26,7 +26,7 @@ pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 
 pub(crate) mod private {
     use crate::sampler::Rule;
     use crate::simd::{Floats, Simd};
-    use crate::stream::Stream;
+    use crate::stream::{LANES, Stream, TILE};
 
     /// Says what the values of an element type are computed in, and computes them.
     pub trait Sealed: Sized {
@@ -58,6 +58,14 @@ pub(crate) mod private {
     pub trait Single: super::Element + Sealed<Real = f32> {
         /// Rounds the lanes into the beginning of a slice that has as many elements.
         fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]);
+
+        /// Rounds two vectors of lanes into rows `row` and `row + 1` of a tile, from `lane` on.
+        #[inline(always)]
+        fn put_two<S: Simd>(s: S, x: [S::F; 2], to: &mut [Self; TILE], row: usize, lane: usize) {
+            let [first, second] = x;
+            Self::put(s, first, &mut to[row * LANES + lane..]);
+            Self::put(s, second, &mut to[(row + 1) * LANES + lane..]);
+        }
     }
 }
 
@@ -191,17 +199,25 @@ single!(bf16, value => Self::from_f32(value));
 impl Single for bf16 {
     #[inline(always)]
     fn put<S: Simd>(s: S, x: S::F, to: &mut [Self]) {
-        let bits = s.bits(x);
-        // Half of the last place, a little less where it is even. Not for NaN, which would wrap.
-        let last = s.shift_right(bits, 16) & s.word(1);
-        let rounded = s.shift_right(bits + s.word(0x7fff) + last, 16);
-        let quiet = s.shift_right(bits, 16) | s.word(0x40);
-        let nan = s.greater(bits & s.word(0x7fff_ffff), s.word(0x7f80_0000));
-        s.store_u16(
-            s.select_words(nan, quiet, rounded),
-            to.reinterpret_cast_mut(),
-        );
+        let rounded = s.shift_right(round_upper_half(s, x), 16);
+        s.store_u16(rounded, to.reinterpret_cast_mut());
     }
+
+    #[inline(always)]
+    fn put_two<S: Simd>(s: S, x: [S::F; 2], to: &mut [Self; TILE], row: usize, lane: usize) {
+        let rounded = [round_upper_half(s, x[0]), round_upper_half(s, x[1])];
+        s.store_upper_halves(rounded, bytemuck::cast_mut(to), row, lane);
+    }
+}
+
+/// The bits of f32 with the upper half rounded to nearest even; the lower half is left over.
+#[inline(always)]
+fn round_upper_half<S: Simd>(s: S, x: S::F) -> S::U {
+    let bits = s.bits(x);
+    // Half of the last place, a little less where it is even. Not for NaN, which would wrap.
+    let last = s.shift_right(bits, 16) & s.word(1);
+    let rounded = bits + s.word(0x7fff) + last;
+    s.select_words(s.is_nan(x), bits | s.word(0x0040_0000), rounded)
 }
 
 macro_rules! float8 {

@@ -28,8 +28,14 @@ impl<R: Rule, T: Single> Kernel for FillSingle<'_, R, T> {
                 part.copy_from_slice(&values[skip..skip + part.len()]);
             }
         }
-        for (i, values) in whole.iter_mut().enumerate() {
-            let words = self.stream.tile(s, &keys, first + i as u64);
+        let (pairs, last) = whole.as_chunks_mut::<2>();
+        for (i, [one, two]) in pairs.iter_mut().enumerate() {
+            let words = self.stream.two_tiles(s, &keys, first + 2 * i as u64);
+            self.rule.single(s, &words[0], one);
+            self.rule.single(s, &words[1], two);
+        }
+        if let [values] = last {
+            let words = self.stream.tile(s, &keys, first + 2 * pairs.len() as u64);
             self.rule.single(s, &words, values);
         }
     }

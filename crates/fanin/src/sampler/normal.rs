@@ -22,8 +22,7 @@ impl Rule for Normal {
                 let (cos, sin) = single::turn(s, s.words(tile, pair + 1, lane));
                 let first = mean + std * (radius * cos);
                 let second = mean + std * (radius * sin);
-                T::put(s, first, &mut out[pair * LANES + lane..]);
-                T::put(s, second, &mut out[(pair + 1) * LANES + lane..]);
+                T::put_two(s, [first, second], out, pair, lane);
             }
         }
     }

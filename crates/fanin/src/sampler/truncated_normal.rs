@@ -163,11 +163,13 @@ impl Rule for TruncatedNormal {
         // One loop for each part, so that each is straight.
         macro_rules! each {
             ($w:ident => $z:expr) => {
-                for j in 0..4 {
+                for row in [0, 2] {
                     for lane in (0..LANES).step_by(S::LANES) {
-                        let $w = s.words(tile, j, lane);
-                        let x = s.min(high, s.max(low, shift + scale * $z));
-                        T::put(s, x, &mut out[j * LANES + lane..]);
+                        let $w = s.words(tile, row, lane);
+                        let first = s.min(high, s.max(low, shift + scale * $z));
+                        let $w = s.words(tile, row + 1, lane);
+                        let second = s.min(high, s.max(low, shift + scale * $z));
+                        T::put_two(s, [first, second], out, row, lane);
                     }
                 }
             };

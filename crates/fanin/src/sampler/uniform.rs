@@ -12,11 +12,13 @@ pub(crate) struct Uniform {
 }
 
 impl Uniform {
+    #[inline(always)]
     pub(crate) fn mean(&self) -> f64 {
         // Halved first: the sum of two large bounds may not be finite.
         0.5 * self.low + 0.5 * self.high
     }
 
+    #[inline(always)]
     fn half_width(&self) -> f64 {
         0.5 * self.high - 0.5 * self.low
     }
@@ -34,12 +36,15 @@ impl Rule for Uniform {
             s.float(self.half_width() as f32),
         );
         let (low, high) = (s.float(self.low as f32), s.float(self.high as f32));
-        for j in 0..4 {
+        let value = |w| {
+            let x = c + h * (s.float_from_signed(w) * s.float(1.0 / 2_147_483_648.0));
+            s.min(high, s.max(low, x))
+        };
+        for row in [0, 2] {
             for lane in (0..LANES).step_by(S::LANES) {
-                let w = s.words(tile, j, lane);
-                let x = c + h * (s.float_from_signed(w) * s.float(1.0 / 2_147_483_648.0));
-                let x = s.min(high, s.max(low, x));
-                T::put(s, x, &mut out[j * LANES + lane..]);
+                let first = value(s.words(tile, row, lane));
+                let second = value(s.words(tile, row + 1, lane));
+                T::put_two(s, [first, second], out, row, lane);
             }
         }
     }

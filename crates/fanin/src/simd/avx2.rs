@@ -9,8 +9,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
 use super::{Floats, Kernel, Simd};
-use crate::stream::philox::MULTIPLIERS;
-use crate::stream::{Keys, LANES, Words};
+use crate::stream::philox::{MULTIPLIERS, Shared};
+use crate::stream::{Keys, LANES, TILE, Words};
 
 /// The proof that the processor has AVX2 and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -220,6 +220,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn is_nan(self, x: F) -> M {
+        let unordered = intrinsic!(_mm256_cmp_ps::<_CMP_UNORD_Q>(x.0, x.0));
+        M(intrinsic!(_mm256_castps_si256(unordered)))
+    }
+
+    #[inline(always)]
     fn negative(self, x: U) -> M {
         M(intrinsic!(_mm256_srai_epi32::<31>(x.0)))
     }
@@ -252,6 +258,23 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn store_upper_halves(self, [a, b]: [U; 2], to: &mut [u16; TILE], row: usize, lane: usize) {
+        let halves = intrinsic!({
+            let (a, b) = (_mm256_srli_epi32::<16>(a.0), _mm256_srli_epi32::<16>(b.0));
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(a, b))
+        });
+        let first = intrinsic!(_mm256_castsi256_si128(halves));
+        let second = intrinsic!(_mm256_extracti128_si256::<1>(halves));
+        let mut store = |part, row: usize| {
+            let to = &mut to[row * LANES + lane..][..8];
+            // SAFETY: sixteen bytes are written to a slice of eight u16; the processor has AVX2.
+            unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), part) }
+        };
+        store(first, row);
+        store(second, row + 1);
+    }
+
+    #[inline(always)]
     fn store_u8(self, x: U, to: &mut [u8]) {
         let to = &mut to[..8];
         let bytes = intrinsic!({
@@ -276,20 +299,19 @@ impl Simd for Avx2 {
     /// halves of the lanes hold whatever a multiplication ignores.
     #[inline(always)]
     fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile {
+        const STEP: i64 = MULTIPLIERS[0] as i64;
+        let shared = Shared::new(keys, counter);
         let mut tile = [[self.word(0); 2]; 4];
         for half in [0, 1] {
-            let [mut x, mut y] = intrinsic!({
-                let low = |a: i64, b: i64, c: i64, d: i64| {
-                    let base = i64::from(counter[0]) + 8 * half as i64;
-                    _mm256_add_epi64(_mm256_set1_epi64x(base), _mm256_setr_epi64x(a, b, c, d))
-                };
-                let same = |w: u32| _mm256_set1_epi32(w as i32);
-                let rest = [same(counter[1]), same(counter[2]), same(counter[3])];
-                // The order that the packing below undoes.
-                let groups = [low(0, 1, 4, 5), low(2, 3, 6, 7)];
-                groups.map(|low| [low, rest[0], rest[1], rest[2]])
-            });
-            for key in keys {
+            // The order that the packing below undoes.
+            let steps = intrinsic!([
+                _mm256_setr_epi64x(0, STEP, 4 * STEP, 5 * STEP),
+                _mm256_setr_epi64x(2 * STEP, 3 * STEP, 6 * STEP, 7 * STEP),
+            ]);
+            let base = (shared.product as i64).wrapping_add(8 * half as i64 * STEP);
+            let mut x = two_rounds(self, &shared, base, steps[0]);
+            let mut y = two_rounds(self, &shared, base, steps[1]);
+            for key in &keys[2..] {
                 x = round(self, x, key);
                 y = round(self, y, key);
             }
@@ -326,6 +348,23 @@ impl Simd for Avx2 {
     fn load_tile(self, words: &Words) -> Self::Tile {
         words.map(|row| [self.load_words(&row), self.load_words(&row[8..])])
     }
+}
+
+/// The first two rounds of the counters whose products are `base + steps`.
+#[inline(always)]
+fn two_rounds(_: Avx2, shared: &Shared, base: i64, steps: __m256i) -> [__m256i; 4] {
+    intrinsic!({
+        let same = |w: u32| _mm256_set1_epi32(w as i32);
+        let a = _mm256_add_epi64(_mm256_set1_epi64x(base), steps);
+        let word = _mm256_xor_si256(_mm256_srli_epi64::<32>(a), same(shared.first));
+        let b = _mm256_mul_epu32(word, _mm256_set1_epi64x(MULTIPLIERS[1].into()));
+        [
+            _mm256_xor_si256(_mm256_srli_epi64::<32>(b), same(shared.second)),
+            b,
+            _mm256_xor_si256(a, same(shared.third)),
+            same(shared.last),
+        ]
+    })
 }
 
 #[inline(always)]

@@ -11,8 +11,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
 use super::{Floats, Kernel, Simd};
-use crate::stream::philox::MULTIPLIERS;
-use crate::stream::{Keys, LANES, Words};
+use crate::stream::philox::{MULTIPLIERS, Shared};
+use crate::stream::{Keys, LANES, TILE, Words};
 
 /// The proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +222,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn is_nan(self, x: F) -> __mmask16 {
+        intrinsic!(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x.0, x.0))
+    }
+
+    #[inline(always)]
     fn negative(self, x: U) -> __mmask16 {
         intrinsic!(_mm512_movepi32_mask(x.0))
     }
@@ -250,6 +255,26 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn store_upper_halves(self, [a, b]: [U; 2], to: &mut [u16; TILE], row: usize, _: usize) {
+        let to = &mut to[row * LANES..(row + 2) * LANES];
+        /// Places of the upper halves.
+        const ODD: [u16; 2 * LANES] = {
+            let mut odd = [1; 2 * LANES];
+            let mut i = 1;
+            while i < odd.len() {
+                odd[i] = odd[i - 1] + 2;
+                i += 1;
+            }
+            odd
+        };
+        // SAFETY: 64 bytes are read from an array of 32 u16; the processor has AVX-512.
+        let odd = unsafe { _mm512_loadu_si512(ODD.as_ptr().cast()) };
+        let halves = intrinsic!(_mm512_permutex2var_epi16(a.0, odd, b.0));
+        // SAFETY: 64 bytes are written to a slice of 32 u16; the processor has AVX-512.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), halves) }
+    }
+
+    #[inline(always)]
     fn store_u8(self, x: U, to: &mut [u8]) {
         let to = &mut to[..16];
         let bytes = intrinsic!(_mm512_cvtepi32_epi8(x.0));
@@ -265,30 +290,28 @@ impl Simd for Avx512 {
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), halves) }
     }
 
-    /// Two groups of eight counters in 64-bit lanes, so that no product has to be taken apart: the upper halves of the
-    /// lanes hold whatever a multiplication ignores.
     #[inline(always)]
     fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile {
-        let [mut x, mut y] = intrinsic!({
-            let base = _mm512_set1_epi64(counter[0].into());
-            let low = [
-                _mm512_add_epi64(base, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)),
-                _mm512_add_epi64(base, _mm512_setr_epi64(8, 9, 10, 11, 12, 13, 14, 15)),
-            ];
-            let same = |w: u32| _mm512_set1_epi32(w as i32);
-            let rest = [same(counter[1]), same(counter[2]), same(counter[3])];
-            low.map(|low| [low, rest[0], rest[1], rest[2]])
-        });
-        for key in keys {
+        let [mut x, mut y] = two_rounds(self, keys, counter);
+        for key in &keys[2..] {
             x = round(self, x, key);
             y = round(self, y, key);
         }
-        [
-            lower_halves(self, x[0], y[0]),
-            lower_halves(self, x[1], y[1]),
-            lower_halves(self, x[2], y[2]),
-            lower_halves(self, x[3], y[3]),
-        ]
+        tile(self, x, y)
+    }
+
+    /// Side by side, because the rounds of one tile wait for each other.
+    #[inline(always)]
+    fn philox_two(self, keys: &Keys, counters: [[u32; 4]; 2]) -> [Self::Tile; 2] {
+        let [mut x, mut y] = two_rounds(self, keys, counters[0]);
+        let [mut z, mut w] = two_rounds(self, keys, counters[1]);
+        for key in &keys[2..] {
+            x = round(self, x, key);
+            y = round(self, y, key);
+            z = round(self, z, key);
+            w = round(self, w, key);
+        }
+        [tile(self, x, y), tile(self, z, w)]
     }
 
     #[inline(always)]
@@ -312,13 +335,57 @@ impl Simd for Avx512 {
     }
 }
 
-/// The lower halves of the 64-bit lanes of both.
+/// The words in the lower halves of the 64-bit lanes of both.
 #[inline(always)]
-fn lower_halves(_: Avx512, x: __m512i, y: __m512i) -> U {
-    U(intrinsic!({
+fn tile(_: Avx512, x: [__m512i; 4], y: [__m512i; 4]) -> [U; 4] {
+    intrinsic!({
         let lower = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-        _mm512_permutex2var_epi32(x, lower, y)
-    }))
+        [
+            U(_mm512_permutex2var_epi32(x[0], lower, y[0])),
+            U(_mm512_permutex2var_epi32(x[1], lower, y[1])),
+            U(_mm512_permutex2var_epi32(x[2], lower, y[2])),
+            U(_mm512_permutex2var_epi32(x[3], lower, y[3])),
+        ]
+    })
+}
+
+/// The first two rounds of sixteen counters, as two groups of eight in 64-bit lanes, so that no product has to be taken
+/// apart: the upper halves of the lanes hold whatever a multiplication ignores.
+#[inline(always)]
+fn two_rounds(s: Avx512, keys: &Keys, counter: [u32; 4]) -> [[__m512i; 4]; 2] {
+    const STEP: i64 = MULTIPLIERS[0] as i64;
+    let shared = Shared::new(keys, counter);
+    let first = intrinsic!({
+        let steps = _mm512_setr_epi64(
+            0,
+            STEP,
+            2 * STEP,
+            3 * STEP,
+            4 * STEP,
+            5 * STEP,
+            6 * STEP,
+            7 * STEP,
+        );
+        _mm512_add_epi64(_mm512_set1_epi64(shared.product as i64), steps)
+    });
+    let second = intrinsic!(_mm512_add_epi64(first, _mm512_set1_epi64(8 * STEP)));
+    [after_two(s, &shared, first), after_two(s, &shared, second)]
+}
+
+/// The state after two rounds of the counters with these products.
+#[inline(always)]
+fn after_two(_: Avx512, shared: &Shared, products: __m512i) -> [__m512i; 4] {
+    intrinsic!({
+        let same = |w: u32| _mm512_set1_epi32(w as i32);
+        let word = _mm512_xor_si512(_mm512_srli_epi64::<32>(products), same(shared.first));
+        let b = _mm512_mul_epu32(word, _mm512_set1_epi64(MULTIPLIERS[1].into()));
+        [
+            _mm512_xor_si512(_mm512_srli_epi64::<32>(b), same(shared.second)),
+            b,
+            _mm512_xor_si512(products, same(shared.third)),
+            same(shared.last),
+        ]
+    })
 }
 
 #[inline(always)]

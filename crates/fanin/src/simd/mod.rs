@@ -25,7 +25,7 @@ pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
 use crate::isa::Isa;
-use crate::stream::{Keys, Words};
+use crate::stream::{Keys, LANES, TILE, Words};
 
 /// Lanes of one floating-point type.
 pub trait Floats<S, T>:
@@ -93,6 +93,7 @@ pub trait Simd: Copy + Send + Sync {
     /// `w · step + start` modulo 2⁶⁴: upper and lower words.
     fn multiply_add_wide(self, w: Self::U, step: u32, start: u64) -> (Self::U, Self::U);
 
+    fn is_nan(self, x: Self::F) -> Self::M;
     /// Whether the highest bit is set.
     fn negative(self, x: Self::U) -> Self::M;
     fn equal(self, a: Self::U, b: Self::U) -> Self::M;
@@ -102,6 +103,21 @@ pub trait Simd: Copy + Send + Sync {
 
     /// The lower halves of the words.
     fn store_u16(self, x: Self::U, to: &mut [u16]);
+    /// The upper halves of the words: of the first vector to row `row` of a tile from `lane` on, of the second to the row
+    /// after it.
+    #[inline(always)]
+    fn store_upper_halves(
+        self,
+        words: [Self::U; 2],
+        to: &mut [u16; TILE],
+        row: usize,
+        lane: usize,
+    ) {
+        let [first, second] = words;
+        let (first, second) = (self.shift_right(first, 16), self.shift_right(second, 16));
+        self.store_u16(first, &mut to[row * LANES + lane..]);
+        self.store_u16(second, &mut to[(row + 1) * LANES + lane..]);
+    }
     /// The lowest bytes of the words.
     fn store_u8(self, x: Self::U, to: &mut [u8]);
     /// Rounded to binary16, nearest even.
@@ -109,6 +125,14 @@ pub trait Simd: Copy + Send + Sync {
 
     /// Philox4x32-10 of 16 counters that differ in the lowest word alone, which starts at a multiple of 16.
     fn philox(self, keys: &Keys, counter: [u32; 4]) -> Self::Tile;
+    /// Two tiles at a time.
+    #[inline(always)]
+    fn philox_two(self, keys: &Keys, counters: [[u32; 4]; 2]) -> [Self::Tile; 2] {
+        [
+            self.philox(keys, counters[0]),
+            self.philox(keys, counters[1]),
+        ]
+    }
     /// Words `lane ..` of row j of a tile, of which `lane` is a multiple of the number of lanes.
     fn words(self, tile: &Self::Tile, j: usize, lane: usize) -> Self::U;
     /// A tile in memory.

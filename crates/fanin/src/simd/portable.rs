@@ -127,6 +127,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn is_nan(self, x: f32) -> bool {
+        x.is_nan()
+    }
+
+    #[inline(always)]
     fn negative(self, x: Self::U) -> bool {
         (x.0 as i32) < 0
     }

@@ -6,7 +6,7 @@ use super::{Kernel, Simd, on};
 use crate::element::private::Single;
 use crate::isa::Isa;
 use crate::sampler::{Normal, Rule, TruncatedNormal, Uniform};
-use crate::stream::{TILE, Words};
+use crate::stream::{LANES, TILE, Words};
 use crate::{F8E4M3, F8E5M2, Seed, Stream};
 
 /// The sets to test; on a processor that has none but the portable one there is nothing to compare.
@@ -43,6 +43,7 @@ impl Kernel for Words16<'_> {
 struct Round<'a, T> {
     bits: &'a [u32],
     out: &'a mut [T],
+    in_pairs: bool,
 }
 
 impl<T: Single> Kernel for Round<'_, T> {
@@ -50,9 +51,22 @@ impl<T: Single> Kernel for Round<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let lanes = self.bits.chunks_exact(S::LANES);
-        for (bits, out) in lanes.zip(self.out.chunks_exact_mut(S::LANES)) {
-            T::put(s, s.float_from_bits(s.load_words(bits)), out);
+        let (bits, _) = self.bits.as_chunks::<TILE>();
+        let (out, _) = self.out.as_chunks_mut::<TILE>();
+        for (bits, out) in bits.iter().zip(out) {
+            let float = |at: usize| s.float_from_bits(s.load_words(&bits[at..]));
+            if self.in_pairs {
+                for row in [0, 2] {
+                    for lane in (0..LANES).step_by(S::LANES) {
+                        let x = [row, row + 1].map(|row| float(row * LANES + lane));
+                        T::put_two(s, x, out, row, lane);
+                    }
+                }
+            } else {
+                for at in (0..TILE).step_by(S::LANES) {
+                    T::put(s, float(at), &mut out[at..]);
+                }
+            }
         }
     }
 }
@@ -177,13 +191,15 @@ fn patterns() -> Vec<u32> {
 /// As `round`, and as the portable code.
 fn rounds_like<T: Single + std::fmt::Debug>(round: impl Fn(f32) -> T, bits: impl Fn(T) -> u32) {
     let patterns = patterns();
-    for isa in Isa::available() {
+    let ways = [false, true];
+    for (isa, in_pairs) in Isa::available().flat_map(|isa| ways.map(|pairs| (isa, pairs))) {
         let mut out = vec![T::default(); patterns.len()];
         on(
             isa,
             Round {
                 bits: &patterns,
                 out: &mut out,
+                in_pairs,
             },
         );
         for (pattern, got) in patterns.iter().zip(out) {

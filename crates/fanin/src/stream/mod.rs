@@ -138,9 +138,20 @@ impl Stream {
     /// The words of elements 64 t … 64 t + 63.
     #[inline(always)]
     pub(crate) fn tile<S: Simd>(&self, s: S, keys: &Keys, t: u64) -> S::Tile {
-        // 16 t is a multiple of 16, so adding the lane does not carry into the upper word.
+        s.philox(keys, self.counter(t))
+    }
+
+    /// The words of tiles t and t + 1.
+    #[inline(always)]
+    pub(crate) fn two_tiles<S: Simd>(&self, s: S, keys: &Keys, t: u64) -> [S::Tile; 2] {
+        s.philox_two(keys, [self.counter(t), self.counter(t + 1)])
+    }
+
+    /// The first counter of tile t: a multiple of 16, so that adding the lane does not carry into the upper word.
+    #[inline(always)]
+    fn counter(&self, t: u64) -> [u32; 4] {
         let [low, high] = words_of(t * LANES as u64);
-        s.philox(keys, [low, high, self.upper[0], self.upper[1]])
+        [low, high, self.upper[0], self.upper[1]]
     }
 
     /// Identifies the stream, for a cache.
@@ -149,6 +160,7 @@ impl Stream {
     }
 }
 
+#[inline(always)]
 fn words_of(x: u64) -> [u32; 2] {
     [x as u32, (x >> 32) as u32]
 }

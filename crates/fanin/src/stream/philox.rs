@@ -48,6 +48,46 @@ pub(crate) fn philox_lanes<const N: usize>(
     x
 }
 
+/// What the first two rounds have in common for counters that differ in the lowest word alone.
+///
+/// Of the four multiplications of these rounds two do not see that word, and a third is by a constant of what is counted
+/// up, so it can be added to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shared {
+    /// The first multiplier times the lowest word of the first counter; the product of a later one is larger by the
+    /// multiplier times the distance.
+    pub(crate) product: u64,
+    /// To be added modulo 2 to the upper half of that product: word 2 after the first round. Its lower half is word 3.
+    pub(crate) first: u32,
+    /// To be added modulo 2 to the upper half of the second multiplier times word 2: word 0 after the second round. The
+    /// lower half is word 1.
+    pub(crate) second: u32,
+    /// To be added modulo 2 to word 3 of the first round: word 2 after the second.
+    pub(crate) third: u32,
+    /// Word 3 after the second round.
+    pub(crate) last: u32,
+}
+
+impl Shared {
+    #[inline(always)]
+    pub(crate) fn new(keys: &Keys, counter: [u32; 4]) -> Self {
+        let times = |multiplier: u32, word: u32| {
+            let product = u64::from(multiplier) * u64::from(word);
+            (product, (product >> 32) as u32, product as u32)
+        };
+        let (product, ..) = times(MULTIPLIERS[0], counter[0]);
+        let (_, high, low) = times(MULTIPLIERS[1], counter[2]);
+        let (_, next, last) = times(MULTIPLIERS[0], high ^ counter[1] ^ keys[0][0]);
+        Self {
+            product,
+            first: counter[3] ^ keys[0][1],
+            second: low ^ keys[1][0],
+            third: next ^ keys[1][1],
+            last,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
