@@ -4,11 +4,15 @@
 #[cfg(feature = "rayon")]
 const PIECE: usize = 1 << 14;
 
+/// Elements that one thread fills sooner than it wakes others.
+#[cfg(feature = "rayon")]
+const ALONE: usize = 4 * PIECE;
+
 /// Calls `fill(start of the piece, piece)` for pieces of `out` that end at multiples of [`PIECE`].
 #[cfg(feature = "rayon")]
 pub(crate) fn pieces<T: Send>(start: u64, out: &mut [T], fill: impl Fn(u64, &mut [T]) + Sync) {
     use rayon::prelude::*;
-    if out.len() <= PIECE {
+    if out.len() <= ALONE {
         return fill(start, out);
     }
     let head = PIECE - (start % PIECE as u64) as usize;

@@ -8,6 +8,7 @@ const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `y = m · 2^k` with m in [√½, √2), for normal positive y.
+#[inline(always)]
 fn split(y: f64) -> (i32, f64) {
     let shifted = y.to_bits().wrapping_add(ONE - SQRT_HALF);
     let k = (shifted >> 52) as i32 - 1023;
@@ -18,6 +19,7 @@ fn split(y: f64) -> (i32, f64) {
 }
 
 /// `k ln 2 + ln(1 + f)` for f in [√½ − 1, √2 − 1].
+#[inline(always)]
 fn ln_from(k: i32, f: f64) -> f64 {
     // ln(1 + f) = 2 artanh s = f − s (f − 2 s²(1/3 + s²/5 + …)), which keeps f itself unrounded.
     let s = f / (2.0 + f);
@@ -60,6 +62,7 @@ pub(crate) fn exp(x: f64) -> f64 {
 }
 
 /// ρ = √(−2 ln((w + 1)·2⁻³²)).
+#[inline(always)]
 pub(crate) fn radius(w: u32) -> f64 {
     const STEP: f64 = 1.0 / 4_294_967_296.0;
     let t = if w >> 31 == 0 {
@@ -75,6 +78,7 @@ pub(crate) fn radius(w: u32) -> f64 {
 }
 
 /// Cosine and sine of w·2⁻⁶⁴ turns, relative error below 5e-16 each.
+#[inline(always)]
 pub(crate) fn turn(w: u64) -> (f64, f64) {
     let quarter = w.wrapping_add(1 << 61) >> 62;
     let r = w.wrapping_sub(quarter << 62) as i64 as f64;

@@ -1,7 +1,7 @@
 //! Single precision: what the fill path of f32, f16 and bf16 evaluates for every element.
 
 use super::tables::{CENTRAL_DEN, CENTRAL_NUM, COS, LN, SIN, TAIL_DEN, TAIL_NUM};
-use crate::simd::Simd;
+use crate::simd::Lanes;
 
 /// The bits of √½ in f32, where a logarithm's argument is split.
 const SQRT_HALF: u32 = 0x3f35_04f3;
@@ -15,7 +15,7 @@ const SQRT_TAU: f32 = 2.506_628_3;
 
 /// Horner's scheme, ascending coefficients: each step one multiplication and one addition.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(s: S, coefficients: &[f32; N], x: S::F) -> S::F {
+fn polynomial<S: Lanes, const N: usize>(s: S, coefficients: &[f32; N], x: S::F) -> S::F {
     let mut sum = s.float(coefficients[N - 1]);
     for c in coefficients[..N - 1].iter().rev() {
         sum = sum * x + s.float(*c);
@@ -25,7 +25,7 @@ fn polynomial<S: Simd, const N: usize>(s: S, coefficients: &[f32; N], x: S::F) -
 
 /// `y = m · 2^k` with m in [√½, √2), for normal positive y.
 #[inline(always)]
-fn split<S: Simd>(s: S, y: S::F) -> (S::U, S::F) {
+fn split<S: Lanes>(s: S, y: S::F) -> (S::U, S::F) {
     let shifted = s.bits(y) + s.word(ONE.wrapping_sub(SQRT_HALF));
     let k = s.shift_right(shifted, 23) - s.word(127);
     let m = (shifted & s.word(0x007f_ffff)) + s.word(SQRT_HALF);
@@ -34,7 +34,7 @@ fn split<S: Simd>(s: S, y: S::F) -> (S::U, S::F) {
 
 /// `k ln 2 + ln(1 + f)` for f in [√½ − 1, √2 − 1].
 #[inline(always)]
-fn ln_from<S: Simd>(s: S, k: S::U, f: S::F) -> S::F {
+fn ln_from<S: Lanes>(s: S, k: S::U, f: S::F) -> S::F {
     let k = s.float_from_signed(k);
     let square = f * f;
     let rest = square * f * polynomial(s, &LN, f);
@@ -45,13 +45,13 @@ fn ln_from<S: Simd>(s: S, k: S::U, f: S::F) -> S::F {
 
 /// |x|.
 #[inline(always)]
-fn magnitude<S: Simd>(s: S, x: S::F) -> S::F {
+fn magnitude<S: Lanes>(s: S, x: S::F) -> S::F {
     s.float_from_bits(s.bits(x) & s.word(0x7fff_ffff))
 }
 
 /// ρ = √(−2 ln((w + 1)·2⁻³²)), relative error below 1.5e-7 for every w.
 #[inline(always)]
-pub(crate) fn radius<S: Simd>(s: S, w: S::U) -> S::F {
+pub(crate) fn radius<S: Lanes>(s: S, w: S::U) -> S::F {
     let one = s.float(1.0);
     let upper = s.negative(w);
     // The nearer of w + 1 and 2³² − (w + 1); 2³¹ wraps to −2³¹, whose magnitude is right.
@@ -68,7 +68,7 @@ pub(crate) fn radius<S: Simd>(s: S, w: S::U) -> S::F {
 
 /// Cosine and sine of w·2⁻³² turns, relative error below 1.8e-7 each.
 #[inline(always)]
-pub(crate) fn turn<S: Simd>(s: S, w: S::U) -> (S::F, S::F) {
+pub(crate) fn turn<S: Lanes>(s: S, w: S::U) -> (S::F, S::F) {
     let quarter = s.shift_right(w + s.word(1 << 29), 30);
     let a = s.float_from_signed(w - s.shift_left(quarter, 30)) * s.float(1.0 / 536_870_912.0);
     let square = a * a;
@@ -89,7 +89,7 @@ pub(crate) const CENTRAL_LIMIT: u32 = 2_061_584_302;
 
 /// z with Φ(z) = ½ + P·2⁻³², for odd |P| <= [`CENTRAL_LIMIT`]; relative error below 3e-7.
 #[inline(always)]
-pub(crate) fn normal_quantile_central<S: Simd>(s: S, p: S::U) -> S::F {
+pub(crate) fn normal_quantile_central<S: Lanes>(s: S, p: S::U) -> S::F {
     let unit = s.float(1.0 / 4_294_967_296.0);
     // ½ − |P| as an integer: near ½ the difference of two floats would lose bits.
     let q = s.float_from_signed(s.word(1 << 31) - s.abs(p)) * unit;
@@ -104,7 +104,7 @@ pub(crate) fn normal_quantile_central<S: Simd>(s: S, p: S::U) -> S::F {
 /// z > 0 with −2 ln Q(z) = t0 − 2 ln(q·2⁻⁶⁴), for q > 0, given as upper and lower word, and a sum between 7.6 and 1600;
 /// relative error below 3e-7.
 #[inline(always)]
-pub(crate) fn normal_quantile_tail<S: Simd>(s: S, (high, low): (S::U, S::U), t0: f32) -> S::F {
+pub(crate) fn normal_quantile_tail<S: Lanes>(s: S, (high, low): (S::U, S::U), t0: f32) -> S::F {
     // The upper 31 bits and the next 24.
     let next = s.shift_left(high & s.word(1), 23) | s.shift_right(low, 9);
     let high = s.float_from_signed(s.shift_right(high, 1));

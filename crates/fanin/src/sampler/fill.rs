@@ -57,24 +57,20 @@ impl<R: Rule> Kernel for FillDouble<'_, R> {
     fn run<S: Simd>(self, s: S) {
         let (high, low) = (self.high, self.low);
         let keys = (high.keys(), low.keys());
-        let words = |tile| {
-            (
-                s.store_tile(&high.tile(s, &keys.0, tile)),
-                s.store_tile(&low.tile(s, &keys.1, tile)),
-            )
-        };
         let (ends, first, whole) = split(self.start, self.out);
         for (tile, skip, part) in ends {
             if !part.is_empty() {
                 let mut values = [0.0; TILE];
-                let (high, low) = words(tile);
+                let high = s.store_tile(&high.tile(s, &keys.0, tile));
+                let low = s.store_tile(&low.tile(s, &keys.1, tile));
                 self.rule.double(&high, &low, &mut values);
                 part.copy_from_slice(&values[skip..skip + part.len()]);
             }
         }
         for (i, values) in whole.iter_mut().enumerate() {
             let tile = first + i as u64;
-            let (high, low) = words(tile);
+            let high = s.store_tile(&high.tile(s, &keys.0, tile));
+            let low = s.store_tile(&low.tile(s, &keys.1, tile));
             self.rule.double(&high, &low, values);
         }
     }

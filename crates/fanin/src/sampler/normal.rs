@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::element::private::Single;
 use crate::math::{double, single};
-use crate::simd::Simd;
+use crate::simd::{Lanes, Pair, Simd, Two};
 use crate::stream::{LANES, TILE, Words};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -15,15 +15,17 @@ pub(crate) struct Normal {
 impl Rule for Normal {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
-        let (mean, std) = (s.float(self.mean as f32), s.float(self.std as f32));
-        for pair in [0, 2] {
-            for lane in (0..LANES).step_by(S::LANES) {
-                let radius = single::radius(s, s.words(tile, pair, lane));
-                let (cos, sin) = single::turn(s, s.words(tile, pair + 1, lane));
-                let first = mean + std * (radius * cos);
-                let second = mean + std * (radius * sin);
-                T::put_two(s, [first, second], out, pair, lane);
-            }
+        let (mean, std) = (self.mean as f32, self.std as f32);
+        let two = Two(s);
+        for lane in (0..LANES).step_by(S::LANES) {
+            let words = |row| Pair(s.words(tile, row, lane), s.words(tile, row + 2, lane));
+            let radius = single::radius(two, words(0));
+            let (cos, sin) = single::turn(two, words(1));
+            let (mean, std) = (two.float(mean), two.float(std));
+            let first = mean + std * (radius * cos);
+            let second = mean + std * (radius * sin);
+            T::put_two(s, [first.0, second.0], out, 0, lane);
+            T::put_two(s, [first.1, second.1], out, 2, lane);
         }
     }
 

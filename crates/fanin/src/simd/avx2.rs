@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
-use super::{Floats, Kernel, Simd};
+use super::{Floats, Kernel, Lanes, Simd};
 use crate::stream::philox::{MULTIPLIERS, Shared};
 use crate::stream::{Keys, LANES, TILE, Words};
 
@@ -121,14 +121,15 @@ impl Floats<Avx2, f64> for D {
     }
 }
 
-impl Simd for Avx2 {
-    const LANES: usize = 8;
-
+impl Lanes for Avx2 {
     type F = F;
     type U = U;
     type M = M;
-    type D = D;
-    type Tile = [[U; 2]; 4];
+
+    #[inline(always)]
+    fn float(self, x: f32) -> Self::F {
+        Self::F::splat(self, x)
+    }
 
     #[inline(always)]
     fn sqrt(self, x: F) -> F {
@@ -172,13 +173,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn word(self, x: u32) -> U {
         U(intrinsic!(_mm256_set1_epi32(x as i32)))
-    }
-
-    #[inline(always)]
-    fn load_words(self, from: &[u32]) -> U {
-        let from = &from[..8];
-        // SAFETY: eight u32 are read from a slice of eight; the processor has AVX2.
-        U(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
     }
 
     #[inline(always)]
@@ -243,6 +237,20 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn any(self, m: M) -> bool {
         intrinsic!(_mm256_movemask_epi8(m.0)) != 0
+    }
+}
+
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+
+    type D = D;
+    type Tile = [[U; 2]; 4];
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32]) -> U {
+        let from = &from[..8];
+        // SAFETY: eight u32 are read from a slice of eight; the processor has AVX2.
+        U(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
     }
 
     #[inline(always)]

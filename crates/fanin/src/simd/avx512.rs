@@ -10,7 +10,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
-use super::{Floats, Kernel, Simd};
+use super::{Floats, Kernel, Lanes, Simd};
 use crate::stream::philox::{MULTIPLIERS, Shared};
 use crate::stream::{Keys, LANES, TILE, Words};
 
@@ -124,14 +124,15 @@ impl Floats<Avx512, f64> for D {
     }
 }
 
-impl Simd for Avx512 {
-    const LANES: usize = 16;
-
+impl Lanes for Avx512 {
     type F = F;
     type U = U;
     type M = __mmask16;
-    type D = D;
-    type Tile = [U; 4];
+
+    #[inline(always)]
+    fn float(self, x: f32) -> Self::F {
+        Self::F::splat(self, x)
+    }
 
     #[inline(always)]
     fn sqrt(self, x: F) -> F {
@@ -171,13 +172,6 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn word(self, x: u32) -> U {
         U(intrinsic!(_mm512_set1_epi32(x as i32)))
-    }
-
-    #[inline(always)]
-    fn load_words(self, from: &[u32]) -> U {
-        let from = &from[..16];
-        // SAFETY: sixteen u32 are read from a slice of sixteen; the processor has AVX-512.
-        U(unsafe { _mm512_loadu_si512(from.as_ptr().cast()) })
     }
 
     #[inline(always)]
@@ -244,6 +238,20 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn any(self, m: __mmask16) -> bool {
         m != 0
+    }
+}
+
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+
+    type D = D;
+    type Tile = [U; 4];
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32]) -> U {
+        let from = &from[..16];
+        // SAFETY: sixteen u32 are read from a slice of sixteen; the processor has AVX-512.
+        U(unsafe { _mm512_loadu_si512(from.as_ptr().cast()) })
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@ mod avx512;
 mod portable;
 #[cfg(test)]
 mod tests;
+mod two;
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 
@@ -23,6 +24,7 @@ pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
+pub(crate) use two::{Pair, Two};
 
 use crate::isa::Isa;
 use crate::stream::{Keys, LANES, TILE, Words};
@@ -44,12 +46,13 @@ pub trait Floats<S, T>:
     fn store(self, to: &mut [T]);
 }
 
-/// One way to compute several lanes at once. `F` are lanes of `f32`, `U` of 32-bit words, `M` of truth values.
-pub trait Simd: Copy + Send + Sync {
-    /// Lanes of `F`, `U` and `M`; divides 16.
-    const LANES: usize;
-
-    type F: Floats<Self, f32> + Div<Output = Self::F>;
+/// Arithmetic on several lanes at once: `F` are lanes of `f32`, `U` of 32-bit words, `M` of truth values.
+pub trait Lanes: Copy {
+    type F: Copy
+        + Add<Output = Self::F>
+        + Sub<Output = Self::F>
+        + Mul<Output = Self::F>
+        + Div<Output = Self::F>;
     /// Addition and subtraction modulo 2³².
     type U: Copy
         + Add<Output = Self::U>
@@ -58,16 +61,9 @@ pub trait Simd: Copy + Send + Sync {
         + BitOr<Output = Self::U>
         + BitXor<Output = Self::U>;
     type M: Copy;
-    /// Lanes of `f64`.
-    type D: Floats<Self, f64>;
-    /// The words of one tile.
-    type Tile: Copy;
 
     /// The same value in every lane.
-    fn float(self, x: f32) -> Self::F {
-        Self::F::splat(self, x)
-    }
-
+    fn float(self, x: f32) -> Self::F;
     fn sqrt(self, x: Self::F) -> Self::F;
     /// `a > b ? a : b`.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
@@ -82,9 +78,6 @@ pub trait Simd: Copy + Send + Sync {
 
     /// The same word in every lane.
     fn word(self, x: u32) -> Self::U;
-    /// The first lanes of a slice that has as many.
-    #[cfg_attr(not(test), allow(dead_code, reason = "tiles are made in registers"))]
-    fn load_words(self, from: &[u32]) -> Self::U;
     fn shift_left(self, x: Self::U, by: u32) -> Self::U;
     fn shift_right(self, x: Self::U, by: u32) -> Self::U;
     /// Of the words as signed integers, modulo 2³².
@@ -100,7 +93,21 @@ pub trait Simd: Copy + Send + Sync {
     /// `a > b` as signed integers.
     fn greater(self, a: Self::U, b: Self::U) -> Self::M;
     fn any(self, m: Self::M) -> bool;
+}
 
+/// One instruction set: its lanes, memory, and the tiles of a stream.
+pub trait Simd: Lanes<F: Floats<Self, f32>> + Send + Sync {
+    /// Lanes of `F`, `U` and `M`; divides 16.
+    const LANES: usize;
+
+    /// Lanes of `f64`.
+    type D: Floats<Self, f64>;
+    /// The words of one tile.
+    type Tile: Copy;
+
+    /// The first lanes of a slice that has as many.
+    #[cfg_attr(not(test), allow(dead_code, reason = "tiles are made in registers"))]
+    fn load_words(self, from: &[u32]) -> Self::U;
     /// The lower halves of the words.
     fn store_u16(self, x: Self::U, to: &mut [u16]);
     /// The upper halves of the words: of the first vector to row `row` of a tile from `lane` on, of the second to the row

@@ -2,7 +2,7 @@
 
 use std::num::Wrapping;
 
-use super::{Floats, Simd};
+use super::{Floats, Lanes, Simd};
 use crate::stream::{Keys, LANES, Words, philox_lanes};
 
 #[derive(Clone, Copy, Debug)]
@@ -46,14 +46,15 @@ impl Floats<Portable, f64> for f64 {
     }
 }
 
-impl Simd for Portable {
-    const LANES: usize = 1;
-
+impl Lanes for Portable {
     type F = f32;
     type U = Wrapping<u32>;
     type M = bool;
-    type D = f64;
-    type Tile = Words;
+
+    #[inline(always)]
+    fn float(self, x: f32) -> f32 {
+        x
+    }
 
     #[inline(always)]
     fn sqrt(self, x: f32) -> f32 {
@@ -93,11 +94,6 @@ impl Simd for Portable {
     #[inline(always)]
     fn word(self, x: u32) -> Self::U {
         Wrapping(x)
-    }
-
-    #[inline(always)]
-    fn load_words(self, from: &[u32]) -> Self::U {
-        Wrapping(from[0])
     }
 
     #[inline(always)]
@@ -149,6 +145,18 @@ impl Simd for Portable {
     #[inline(always)]
     fn any(self, m: bool) -> bool {
         m
+    }
+}
+
+impl Simd for Portable {
+    const LANES: usize = 1;
+
+    type D = f64;
+    type Tile = Words;
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32]) -> Self::U {
+        Wrapping(from[0])
     }
 
     #[inline(always)]
