@@ -52,6 +52,7 @@ pub(crate) fn philox_lanes<const N: usize>(
 ///
 /// Of the four multiplications of these rounds two do not see that word, and a third is by a constant of what is counted
 /// up, so it can be added to.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shared {
     /// The first multiplier times the lowest word of the first counter; the product of a later one is larger by the
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) last: u32,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Shared {
     #[inline(always)]
     pub(crate) fn new(keys: &Keys, counter: [u32; 4]) -> Self {
