@@ -7,11 +7,12 @@
 //! cargo run --release --example papers
 //! ```
 //!
-//! which writes every paper's figures and the table of all claims to `docs/papers.md`.
+//! which writes the claims and figures of every paper to `docs/papers.md`.
 
 pub mod claim;
 pub mod matrix;
 pub mod measure;
+pub mod page;
 pub mod sample;
 pub mod training;
 
