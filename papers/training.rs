@@ -16,6 +16,18 @@ pub const PLAIN: Optimizer = Optimizer::Sgd {
     decay: 0.0,
 };
 
+/// Steps over which loss and accuracy are taken.
+pub const WINDOW: usize = 20;
+
+/// What is enough to end a training.
+#[derive(Clone, Copy, Debug)]
+pub enum Enough {
+    /// Accuracy above this.
+    Accuracy(f64),
+    /// Loss below this.
+    Loss(f64),
+}
+
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -29,10 +41,12 @@ pub struct Schedule {
     pub steps: usize,
     /// Decides the order of the samples.
     pub seed: u64,
+    /// Ends as soon as the mean over the last [`WINDOW`] steps has come this far.
+    pub enough: Option<Enough>,
 }
 
 impl Schedule {
-    /// One rate for all parameters, samples in the order of seed 0.
+    /// One rate for all parameters, samples in the order of seed 0, all steps.
     pub fn new(optimizer: Optimizer, rate: f64, steps: usize) -> Self {
         Self {
             optimizer,
@@ -40,6 +54,7 @@ impl Schedule {
             factors: BTreeMap::new(),
             steps,
             seed: 0,
+            enough: None,
         }
     }
 }
@@ -58,25 +73,25 @@ pub struct Course {
 }
 
 impl Course {
-    /// Mean loss of the last `steps` steps; infinite where it diverged.
-    pub fn last_loss(&self, steps: usize) -> f64 {
+    /// Mean loss of the last [`WINDOW`] steps; infinite where it diverged.
+    pub fn last_loss(&self) -> f64 {
         if self.diverged {
             return f64::INFINITY;
         }
-        mean_of_last(&self.losses, steps)
+        mean_of_last(&self.losses)
     }
 
-    /// Mean accuracy of the last `steps` steps; 0 where it diverged.
-    pub fn last_accuracy(&self, steps: usize) -> f64 {
+    /// Mean accuracy of the last [`WINDOW`] steps; 0 where it diverged.
+    pub fn last_accuracy(&self) -> f64 {
         if self.diverged {
             return 0.0;
         }
-        mean_of_last(&self.accuracies, steps)
+        mean_of_last(&self.accuracies)
     }
 }
 
-fn mean_of_last(values: &[f64], count: usize) -> f64 {
-    let last = &values[values.len().saturating_sub(count)..];
+fn mean_of_last(values: &[f64]) -> f64 {
+    let last = &values[values.len().saturating_sub(WINDOW)..];
     last.iter().sum::<f64>() / last.len().max(1) as f64
 }
 
@@ -113,8 +128,14 @@ pub fn course(
             let step = trainer.step(batch, schedule.rate, false)?;
             course.losses.push(step.loss);
             course.accuracies.extend(step.accuracy);
-            if step.diverged {
-                course.diverged = true;
+            course.diverged = step.diverged;
+            let enough = match schedule.enough {
+                _ if course.losses.len() < WINDOW => false,
+                Some(Enough::Accuracy(a)) => course.last_accuracy() > a,
+                Some(Enough::Loss(l)) => course.last_loss() < l,
+                None => false,
+            };
+            if step.diverged || enough {
                 break;
             }
         }

@@ -5,7 +5,7 @@ use fanin_run::train::Optimizer;
 use fanin_theory::criticality::LayerMap;
 
 use crate::measure::{at, fill, observe, open, over_seeds, table};
-use crate::training::{Schedule, course, digits, side_by_side};
+use crate::training::{Enough, Schedule, course, digits, side_by_side};
 use crate::{Claim, Fault, Found, Paper, Sample, Tolerance, claim::short, sample::slope};
 
 pub(crate) const PAPER: Paper = Paper {
@@ -92,27 +92,34 @@ fn borrowed(rules: &[(String, String)]) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Accuracy on the last 20 of 200 steps, at the best of three rates.
+/// Half way between chance, 0.1, and all right.
+const HALF: f64 = 0.55;
+
+/// The highest accuracy over 20 steps at the end of 500, or as soon as it is above a half, at the best of
+/// four rates. Rates go down to 10⁻⁴: with momentum 0.9 the largest that deep networks stand falls as one
+/// over depth.
 fn accuracy(weight: f64, layers: usize) -> Result<f64, Fault> {
     let network = open(&format!("mlp(64, 100x{layers}, 10, tanh)"), 32)?;
     let dataset = digits(&network)?;
     let weights = fill(&network, &borrowed(&rules(weight)), 1)?;
     let mut best: f64 = 0.0;
-    for rate in [0.001, 0.003, 0.01] {
-        let done = course(
-            &network,
-            &weights,
-            &dataset,
-            &Schedule::new(Optimizer::SGD, rate, 200),
-        )?;
-        best = best.max(done.last_accuracy(20));
+    for rate in [0.001, 0.0003, 0.003, 0.0001] {
+        let schedule = Schedule {
+            enough: Some(Enough::Accuracy(HALF)),
+            ..Schedule::new(Optimizer::SGD, rate, 500)
+        };
+        let done = course(&network, &weights, &dataset, &schedule)?;
+        best = best.max(done.last_accuracy());
+        if best > HALF {
+            break;
+        }
     }
     Ok(best)
 }
 
 fn by_training() -> Result<Found, Fault> {
     let mut found = Found::default();
-    let shares = [0.25, 0.5, 1.0, 2.0];
+    let shares = [0.5, 1.0, 2.0];
     let mut jobs = Vec::new();
     for weight in [1.0, 1.3, 2.5, 4.0] {
         let reach = 6.0 * scale(weight)?;
@@ -129,11 +136,11 @@ fn by_training() -> Result<Found, Fault> {
         seen[place] = accuracy;
     }
     let mut rows = Vec::new();
-    let column = |k: usize| -> Vec<f64> { (0..4).map(|w| seen[4 * w + k]).collect() };
-    for (w, cells) in jobs.chunks(4).take(4).enumerate() {
+    let column = |k: usize| -> Vec<f64> { (0..4).map(|w| seen[3 * w + k]).collect() };
+    for (w, cells) in jobs.chunks(3).take(4).enumerate() {
         let text = cells
             .iter()
-            .zip(&seen[4 * w..])
+            .zip(&seen[3 * w..])
             .map(|((_, layers), a)| format!("{} ({layers})", short(*a)));
         rows.push([short(cells[0].0)].into_iter().chain(text).collect());
     }
@@ -141,18 +148,15 @@ fn by_training() -> Result<Found, Fault> {
         format!("{} (critical)", short(CRITICAL)),
         String::new(),
         String::new(),
-        String::new(),
-        format!("{} (150)", short(seen[16])),
+        format!("{} (150)", short(seen[12])),
     ]);
     let list = |v: &[f64]| v.iter().map(|&x| short(x)).collect::<Vec<_>>().join(", ");
-    // Half way between chance, 0.1, and all.
-    const HALF: f64 = 0.55;
-    let (within, beyond) = (column(1), column(3));
+    let (within, beyond) = (column(0), column(2));
     found.claims.push(Claim::holds(
         "at half of 6 ξc networks train (figure 5): accuracy at σw² = 1, 1.3, 2.5, 4",
         "trained",
         list(&within),
-        "above 0.55, half way from chance to 1, within 200 steps",
+        "above 0.55, half way from chance to 1, within 500 steps at the best of four rates",
         within.iter().all(|&a| a > HALF),
     ));
     found.claims.push(Claim::holds(
@@ -165,18 +169,12 @@ fn by_training() -> Result<Found, Fault> {
     found.claims.push(Claim::holds(
         "on the critical line they train at a depth at which none of the others does: 150 layers",
         "trained",
-        short(seen[16]),
+        short(seen[12]),
         "above 0.55",
-        seen[16] > HALF,
+        seen[12] > HALF,
     ));
     found.figures = table(
-        &[
-            "accuracy (layers) at σw²",
-            "6 ξc / 4",
-            "6 ξc / 2",
-            "6 ξc",
-            "12 ξc",
-        ],
+        &["accuracy (layers) at σw²", "6 ξc / 2", "6 ξc", "12 ξc"],
         &rows,
     );
     Ok(found)
