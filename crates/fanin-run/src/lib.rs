@@ -34,7 +34,7 @@ pub use histogram::Histogram;
 pub use input::{Use, use_of};
 pub use op::{operators, supports};
 pub use output::first_floating;
-pub use run::{Progress, RunOptions, evaluate, run};
+pub use run::{Progress, RunOptions, evaluate, input_gradients, run};
 pub use trace::{
     Backward, Forward, Observation, OutputObservation, ParameterObservation, Trace, Units,
 };

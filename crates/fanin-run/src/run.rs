@@ -1,11 +1,12 @@
 //! The run: forward through all nodes, backward by the tape.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 
 use fanin::Seed;
 use fanin_network::{HostTensor, Network, Node, NodeId, Payload, ValueId, ValueKind, Weights};
 
-use crate::array::{Dense, array};
+use crate::array::{Array, Dense, array};
 use crate::data::Data;
 use crate::error::{RunError, UnknownNode};
 use crate::input;
@@ -17,7 +18,7 @@ use crate::tape::{Var, record};
 use crate::thread::{Reports, on_own_thread};
 use crate::trace::{Observation, ParameterObservation, Trace, Units};
 use crate::units::unit_axis;
-use crate::value::{Item, to_array};
+use crate::value::{Item, to_array, to_host};
 
 /// Called with the number of steps done and all steps.
 pub type Progress = Box<dyn Fn(usize, usize) + Send>;
@@ -134,6 +135,32 @@ pub fn evaluate(
                     .map_err(RunError::Network)
             })
             .collect()
+    })
+}
+
+/// The gradient of the inner product of the first floating output with a cotangent, at every floating
+/// input, by the input's name. Runs as [`run`] does, on `data`'s inputs and its `cotangent`.
+///
+/// A row of the Jacobian per sample: where samples do not mix, a batch of the same sample with the
+/// rows of the identity as cotangent gives all of its Jacobian in one run.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn input_gradients(
+    network: &Network,
+    weights: &Weights,
+    data: &Data,
+    seed: Seed,
+) -> Result<BTreeMap<String, HostTensor>, RunError> {
+    known_operators(network)?;
+    let feed = Feed {
+        seed,
+        data: Some(data),
+        backward: true,
+    };
+    on_own_thread(None, |reports| {
+        Run::new(network, feed, reports).input_gradients(weights)
     })
 }
 
@@ -366,6 +393,49 @@ impl<'a> Run<'a> {
             }
         }
         Ok(self.finish(observed_inputs, observed, batch))
+    }
+
+    fn input_gradients(
+        mut self,
+        weights: &Weights,
+    ) -> Result<BTreeMap<String, HostTensor>, RunError> {
+        let network = self.network;
+        let output = output::first_floating(network)?;
+        let gradients: Arc<Mutex<BTreeMap<String, HostTensor>>> = Arc::default();
+        for (id, item) in input::all(network, self.feed)? {
+            let item = match item {
+                Item::Float(var) => {
+                    let (slot, name) = (Arc::clone(&gradients), network.value(id).name.clone());
+                    let leaf = Var::leaf(var.array().clone());
+                    let noted = move |g: Array, _: &[bool]| {
+                        if let Ok(mut gradients) = slot.lock() {
+                            gradients.insert(name.clone(), to_host(&g));
+                        }
+                        vec![Some(g)]
+                    };
+                    Item::Float(record(&[&leaf], var.array().clone(), noted))
+                }
+                other => other,
+            };
+            self.items.insert(id, item);
+        }
+        for k in 0..network.nodes.len() {
+            let id = NodeId::from(k);
+            let outputs = self.execute(id, weights)?;
+            self.keep(id, outputs);
+        }
+        if let Item::Float(result) = self.get(output, weights)? {
+            let loss = self.loss(&result)?;
+            drop(result);
+            self.items.clear();
+            if loss.tracked() {
+                loss.backward();
+            }
+        }
+        let gradients = gradients.lock();
+        Ok(gradients
+            .map(|mut g| std::mem::take(&mut *g))
+            .unwrap_or_default())
     }
 
     fn loss(&self, result: &Var) -> Result<Var, RunError> {

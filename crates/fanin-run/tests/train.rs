@@ -288,6 +288,65 @@ fn the_same_start_gives_the_same_bits() {
 }
 
 #[test]
+fn a_parameter_may_have_a_rate_of_its_own() {
+    let network = open("mlp(5, 4, 3)", 8);
+    let weights = planned(&network, 2);
+    let batch = batch(&network, classes(8, 3));
+    let plain = Optimizer::Sgd {
+        momentum: 0.0,
+        decay: 0.0,
+    };
+    let change = |factors: &[(&str, f64)], name: &str| -> Vec<f32> {
+        let named = factors.iter().map(|&(name, f)| (name.to_owned(), f));
+        let options = TrainOptions {
+            rate_factors: named.collect(),
+            ..TrainOptions::new(Objective::Classes, plain)
+        };
+        let after = train(&network, &weights, &options, |t| {
+            t.step(&batch, 0.25, false)?;
+            Ok(t.weights())
+        })
+        .unwrap();
+        let pairs = after.get(name).unwrap().to_f32().into_iter();
+        pairs
+            .zip(weights.get(name).unwrap().to_f32())
+            .map(|(after, before)| after - before)
+            .collect()
+    };
+    let factors = [("layers.0.weight", 0.0), ("layers.1.weight", 2.0)];
+    assert!(
+        change(&factors, "layers.0.weight")
+            .iter()
+            .all(|&c| c == 0.0)
+    );
+    assert_eq!(
+        change(&factors, "layers.1.bias"),
+        change(&[], "layers.1.bias")
+    );
+    let (twice, once) = (
+        change(&factors, "layers.1.weight"),
+        change(&[], "layers.1.weight"),
+    );
+    assert!(once.iter().any(|&c| c.abs() > 1e-3));
+    assert!(
+        twice
+            .iter()
+            .zip(&once)
+            .all(|(t, o)| (t - 2.0 * o).abs() < 1e-6)
+    );
+
+    let options = TrainOptions {
+        rate_factors: BTreeMap::from([("layer.0".to_owned(), 1.0)]),
+        ..TrainOptions::new(Objective::Classes, plain)
+    };
+    let error = train(&network, &weights, &options, |_| Ok(())).unwrap_err();
+    assert!(
+        error.to_string().contains("no parameter of this name"),
+        "{error}"
+    );
+}
+
+#[test]
 fn numbers_that_run_away_are_an_outcome() {
     let network = open("mlp(5, 16x3, 3, relu)", 8);
     let batch = batch(&network, classes(8, 3));

@@ -225,6 +225,21 @@ impl Arguments {
         }
     }
 
+    /// Whether this word is given by this key, which is taken then.
+    pub(super) fn says(&mut self, key: &str, word: &str) -> bool {
+        let given = |a: &Argument| {
+            a.key.as_ref().is_some_and(|k| k.text == key)
+                && matches!(&a.value.kind, Kind::Word(w) if w == word)
+        };
+        match self.list.iter().position(given) {
+            Some(position) => {
+                self.list.remove(position);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// `true` or `false` by key.
     pub(super) fn flag(&mut self, key: &str, default: bool) -> Result<bool, NetworkError> {
         Ok(match self.choice(key, &["true", "false"])? {

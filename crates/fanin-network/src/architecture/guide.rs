@@ -50,9 +50,10 @@ residual=false, true",
         what: "A language model: embeddings, attention and an MLP in each layer, a head over the vocabulary.",
         form: "transformer(layers=N, width=N, heads=N, vocab=N)",
         options: "context=64: the longest sequence, and the length of a run
-mlp=4x, or a number: the width inside the MLP
+mlp=4x, none: the width inside the MLP, a multiple of the model's or a number
 activation=gelu; gated silu where gated=true
-norm=pre, post
+norm=pre, post, none
+residual=true, false: without, each sublayer's output takes the stream's place
 gated=false, true
 tied=true, false: head and embedding are one matrix
 causal=true, false

@@ -39,8 +39,9 @@
 //! | | `pool` | `max`, `average`, `none`: after each group of layers | `none` |
 //! | `transformer` | `layers`, `width`, `heads`, `vocab` | numbers, all needed | |
 //! | | `context` | longest sequence, and the length of the run | `64` |
-//! | | `mlp` | width inside: `4x` or a number | `4x` |
-//! | | `norm` | `pre`, `post` | `pre` |
+//! | | `mlp` | width inside: `4x` or a number; `none` for attention alone | `4x` |
+//! | | `norm` | `pre`, `post`, `none` | `pre` |
+//! | | `residual` | `true`, `false`: without, each sublayer's output takes the stream's place | `true` |
 //! | | `gated`, `tied`, `causal`, `bias` | `true`, `false` | `false`, `true`, `true`, `true` |
 //! | `lstm`, `gru`, `rnn` | `time` | steps | `16` |
 //! | | `bidirectional` | `true`, `false` | `false` |

@@ -145,6 +145,30 @@ fn every_convolution_builds_and_has_its_roles() {
 }
 
 #[test]
+fn a_transformer_can_do_without_norms_residuals_and_mlps() {
+    let line = |options: &str| {
+        let line =
+            format!("transformer(layers=2, width=8, heads=2, vocab=9, context=4, {options})");
+        let network = parsed(&line);
+        assert_eq!(output_shape(&network), [16, 4, 9], "{line}");
+        let nodes = |op: &str| network.nodes.iter().filter(|n| n.op == op).count();
+        let mlps = network.parameters.iter().any(|p| p.name.contains("mlp"));
+        (nodes("LayerNormalization"), nodes("Softmax"), mlps)
+    };
+    assert_eq!(line("norm=none"), (0, 2, true));
+    assert_eq!(line("norm=pre, mlp=none"), (3, 2, false));
+    assert_eq!(line("norm=post, residual=false"), (4, 2, true));
+    let bare =
+        "transformer(layers=2, width=8, heads=2, vocab=9, norm=none, mlp=none, residual=false)";
+    let network = parsed(bare);
+    let ends = network
+        .parameters
+        .iter()
+        .any(|p| p.purpose.residual_branches.is_some());
+    assert!(!ends, "without residuals no weight ends a branch");
+}
+
+#[test]
 fn every_transformer_builds_and_has_its_roles() {
     for norm in ["pre", "post"] {
         for gated in [false, true] {

@@ -12,12 +12,22 @@ const MOST_LAYERS: usize = 2_000;
 /// Longest context: its causal mask is stored.
 const LONGEST: usize = 4_096;
 
+/// Where the layer norm of a sublayer stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Norm {
+    Pre,
+    Post,
+    None,
+}
+
 struct Options {
     width: usize,
     heads: usize,
-    inner: usize,
+    /// `None` for attention alone.
+    inner: Option<usize>,
     length: usize,
-    pre: bool,
+    norm: Norm,
+    residual: bool,
     gated: bool,
     bias: bool,
     activation: Activation,
@@ -57,6 +67,7 @@ pub(super) fn build(
             }
         },
     };
+    let alone = arguments.says("mlp", "none");
     let inner = match arguments.number("mlp")? {
         None => width.saturating_mul(4),
         Some(quantity) => match quantity.numbers[..] {
@@ -65,12 +76,19 @@ pub(super) fn build(
             _ => {
                 return Err(arguments.error(
                     quantity.column,
-                    String::from("`mlp` is a width or a multiple of the model's, as in mlp=4x"),
+                    String::from(
+                        "`mlp` is a width, a multiple of the model's as in mlp=4x, or none",
+                    ),
                 ));
             }
         },
     };
-    let pre = arguments.choice("norm", &["pre", "post"])? != Some("post");
+    let norm = match arguments.choice("norm", &["pre", "post", "none"])? {
+        Some("post") => Norm::Post,
+        Some("none") => Norm::None,
+        _ => Norm::Pre,
+    };
+    let residual = arguments.flag("residual", true)?;
     let gated = arguments.flag("gated", false)?;
     let tied = arguments.flag("tied", true)?;
     let causal = arguments.flag("causal", true)?;
@@ -90,6 +108,7 @@ pub(super) fn build(
         "layers",
         "mlp",
         "norm",
+        "residual",
         "tied",
         "vocab",
         "width",
@@ -123,9 +142,10 @@ pub(super) fn build(
     let options = Options {
         width,
         heads,
-        inner,
+        inner: (!alone).then_some(inner),
         length,
-        pre,
+        norm,
+        residual,
         gated,
         bias,
         activation,
@@ -134,7 +154,7 @@ pub(super) fn build(
     for k in 0..layers {
         x = block(builder, &options, k, x)?;
     }
-    if pre {
+    if norm == Norm::Pre {
         x = builder.layer_norm("norm", x, width)?;
     }
     let y = if tied {
@@ -161,12 +181,15 @@ fn block(
     x: ValueId,
 ) -> Result<ValueId, NetworkError> {
     let x = sublayer(builder, options, k, "attention", 1, x, attention)?;
-    sublayer(builder, options, k, "mlp", 2, x, mlp)
+    match options.inner {
+        Some(_) => sublayer(builder, options, k, "mlp", 2, x, mlp),
+        None => Ok(x),
+    }
 }
 
 type Inside = fn(&mut Builder<'_>, &Options, &str, ValueId) -> Result<ValueId, NetworkError>;
 
-/// x + f(norm(x)), or norm(x + f(x)).
+/// x + f(norm(x)), norm(x + f(x)) or x + f(x); without residual what f gives takes the stream's place.
 fn sublayer(
     builder: &mut Builder<'_>,
     options: &Options,
@@ -178,17 +201,21 @@ fn sublayer(
 ) -> Result<ValueId, NetworkError> {
     let norm = format!("blocks.{k}.norm{number}");
     let path = format!("blocks.{k}.{name}");
-    let entering = if options.pre {
+    let entering = if options.norm == Norm::Pre {
         builder.layer_norm(&norm, x, options.width)?
     } else {
         x
     };
     let branch = inside(builder, options, &path, entering)?;
-    let sum = builder.node(&format!("{path}/residual"), "Add", &[x, branch], none());
-    if options.pre {
-        Ok(sum)
+    let sum = if options.residual {
+        builder.node(&format!("{path}/residual"), "Add", &[x, branch], none())
     } else {
+        branch
+    };
+    if options.norm == Norm::Post {
         builder.layer_norm(&norm, sum, options.width)
+    } else {
+        Ok(sum)
     }
 }
 
@@ -258,7 +285,8 @@ fn mlp(
     path: &str,
     x: ValueId,
 ) -> Result<ValueId, NetworkError> {
-    let (width, inner) = (options.width, options.inner);
+    let width = options.width;
+    let inner = options.inner.unwrap_or(width);
     let linear = |builder: &mut Builder<'_>, name: &str, x, sizes| {
         builder.linear(&format!("{path}.{name}"), x, sizes, options.bias)
     };

@@ -50,6 +50,9 @@ pub struct TrainOptions {
     pub seed: Seed,
     /// Threads of this session's own; `None` shares those of the process.
     pub threads: Option<usize>,
+    /// Factors on the learning rate, by parameter name, as parametrizations ask for whose rates depend
+    /// on a parameter's width (μP, Yang et al. 2021); 1 for those that are not named.
+    pub rate_factors: BTreeMap<String, f64>,
 }
 
 impl TrainOptions {
@@ -61,6 +64,7 @@ impl TrainOptions {
             clip: None,
             seed: Seed::new(0),
             threads: None,
+            rate_factors: BTreeMap::new(),
         }
     }
 }
@@ -149,11 +153,12 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|parameter| Ok(to_array(crate::stored::weight(parameter, weights)?)))
             .collect::<Result<Vec<_>, RunError>>()?;
+        let factors = factors(network, &options.rate_factors)?;
         Ok(Self {
             network,
             options,
             pass: Pass::new(network, options.objective, reports)?,
-            optimizer: optimizer::State::new(options.optimizer, arrays.len()),
+            optimizer: optimizer::State::new(options.optimizer, factors),
             weights: arrays,
         })
     }
@@ -279,6 +284,28 @@ impl<'a> Trainer<'a> {
         let sizes = self.weights.iter().map(dims);
         sizes.map(|shape| shape.iter().product::<usize>()).sum()
     }
+}
+
+/// The factor on each parameter's learning rate.
+fn factors(network: &Network, named: &BTreeMap<String, f64>) -> Result<Vec<f64>, RunError> {
+    let known = |name: &str| network.parameters.iter().any(|p| p.name == name);
+    for (name, &factor) in named {
+        let message = if !known(name) {
+            "has a factor on its learning rate, but the network has no parameter of this name"
+        } else if !(factor.is_finite() && factor >= 0.0) {
+            "has a factor on its learning rate that is no finite number of at least 0"
+        } else {
+            continue;
+        };
+        return Err(RunError::Parameter {
+            name: name.clone(),
+            message: message.to_owned(),
+        });
+    }
+    let parameters = network.parameters.iter();
+    Ok(parameters
+        .map(|p| named.get(&p.name).copied().unwrap_or(1.0))
+        .collect())
 }
 
 fn target_error(message: String) -> RunError {

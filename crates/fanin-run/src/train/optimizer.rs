@@ -71,16 +71,20 @@ impl Optimizer {
 pub(super) struct State {
     optimizer: Optimizer,
     steps: i32,
+    /// Per parameter, what its learning rate is multiplied by.
+    factors: Vec<f64>,
     /// Per parameter: momentum, or Adam's two means. Empty until its first gradient.
     memory: Vec<[Vec<f32>; 2]>,
 }
 
 impl State {
-    pub(super) fn new(optimizer: Optimizer, parameters: usize) -> Self {
+    /// `factors` are those on the learning rate, one per parameter.
+    pub(super) fn new(optimizer: Optimizer, factors: Vec<f64>) -> Self {
         Self {
             optimizer,
             steps: 0,
-            memory: (0..parameters).map(|_| [Vec::new(), Vec::new()]).collect(),
+            memory: factors.iter().map(|_| [Vec::new(), Vec::new()]).collect(),
+            factors,
         }
     }
 
@@ -95,9 +99,12 @@ impl State {
         self.steps = self.steps.saturating_add(1);
         let shrink = clip.map_or(1.0, |most| shrink(gradients, most));
         let mut finite = true;
-        for ((weight, gradient), memory) in weights.iter_mut().zip(gradients).zip(&mut self.memory)
+        let memories = self.memory.iter_mut().zip(&self.factors);
+        for ((weight, gradient), (memory, factor)) in
+            weights.iter_mut().zip(gradients).zip(memories)
         {
             let Some(gradient) = gradient else { continue };
+            let rate = rate * factor;
             let g = Dense::new(gradient);
             // Parameters are made dense and stay so; nothing else holds them between two passes.
             let w = weight.storage_mut::<f32>();
