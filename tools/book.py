@@ -224,6 +224,10 @@ def escape(text: str) -> str:
 # -------------------------------------------------------------------------------- reference
 
 
+# Sections whose lines are formulas or text to type, not prose.
+LITERAL = {"Formula", "Example", "Examples", "Gain", "Moments", "Gradient", "Form"}
+
+
 def reference(fanin: Path) -> list[str]:
     """Writes a page per initializer, activation and finding; the lines of the contents."""
     folder = SOURCE / "reference"
@@ -238,21 +242,26 @@ def reference(fanin: Path) -> list[str]:
                 title = line.split(",")[0].strip()
                 contents.append(f"- [{title}](reference/{group}.md)")
                 (folder / f"{group}.md").write_text(f"# {title}\n\n| name | |\n|---|---|\n")
+                (folder / group).mkdir()
         elif line.strip() and group:
             name, _, summary = line.strip().partition(" ")
             text = run(fanin, f"fanin explain {name}")
+            if group == "activations" and "\nGain\n" not in text:
+                # An initializer of the same name comes first: the identity.
+                text = f"{name}\n\nGain\n  {summary.strip()}\n"
             head, _, rest = text.partition("\n")
-            page = [f"# {head.strip()}\n"]
-            for row in rest.splitlines():
-                # Titles stand at the left edge, what they head is indented.
-                if row and not row.startswith(" "):
-                    page.append(f"## {row}\n")
-                else:
-                    page.append(row.strip())
-            (folder / f"{name}.md").write_text("\n".join(page).rstrip() + "\n")
-            contents.append(f"  - [{name}](reference/{name}.md)")
+            page = [f"# {head.strip()}"]
+            for section in re.split(r"\n(?=\S)", rest.rstrip()):
+                title, _, body = section.strip("\n").partition("\n")
+                body = "\n".join(line[2:] for line in body.splitlines())
+                if title in LITERAL:
+                    body = f"```text\n{body.rstrip()}\n```"
+                if title:
+                    page.append(f"## {title}\n\n{body}")
+            (folder / group / f"{name}.md").write_text("\n\n".join(page).rstrip() + "\n")
+            contents.append(f"  - [{name}](reference/{group}/{name}.md)")
             with (folder / f"{group}.md").open("a") as index:
-                index.write(f"| [{name}]({name}.md) | {summary.strip().replace('|', chr(92) + '|')} |\n")
+                index.write(f"| [{name}]({group}/{name}.md) | {summary.strip().replace('|', chr(92) + '|')} |\n")
     return contents
 
 
