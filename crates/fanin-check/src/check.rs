@@ -60,7 +60,7 @@ pub fn check(
 }
 
 /// What a prediction may know of a run.
-fn measured(trace: &Trace, drawn: bool) -> Measured {
+pub(crate) fn measured(trace: &Trace, drawn: bool) -> Measured {
     let observations = || trace.inputs.iter().chain(&trace.values);
     let forward = |observation: &Observation| Moments {
         mean: observation.forward.mean,

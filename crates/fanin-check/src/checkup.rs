@@ -1,8 +1,10 @@
 //! The result of a check.
 
 use fanin::Initializer;
+use fanin_network::Network;
 use fanin_run::Trace;
 use fanin_theory::Prediction;
+use fanin_theory::criticality::{PhaseDiagram, phase_diagram};
 use serde::{Serialize, Serializer};
 
 use crate::repeat::Repeats;
@@ -43,6 +45,8 @@ pub struct Fixed {
     pub verdict_before: Verdict,
     /// The findings before.
     pub findings_before: Vec<Finding>,
+    /// The values before, in the order of [`Checkup::values`].
+    pub values_before: Vec<ValueRow>,
 }
 
 /// One change that was made.
@@ -60,6 +64,12 @@ impl Checkup {
     /// The exit status a command should end with: 1 if there is an error-level finding, else 0.
     pub fn exit_status(&self) -> i32 {
         i32::from(self.verdict == Verdict::Faulty)
+    }
+
+    /// Where the network's chains of layers lie between order and chaos, with the weights that were
+    /// checked; worked out anew at every call.
+    pub fn phase_diagram(&self, network: &Network) -> PhaseDiagram {
+        phase_diagram(network, &crate::check::measured(&self.trace, false))
     }
 }
 

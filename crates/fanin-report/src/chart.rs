@@ -72,6 +72,16 @@ impl LogScale {
     }
 }
 
+/// Bars of rising height, one per value; of more than `width` values, evenly picked ones.
+pub(crate) fn sparkline(scale: LogScale, values: &[f64], width: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = values.len().min(width);
+    (0..shown)
+        .filter_map(|k| values.get(k * (values.len() - 1) / (shown - 1).max(1)))
+        .filter_map(|&value| BARS.get((scale.position(value) * 7.0).round() as usize))
+        .collect()
+}
+
 fn power(exponent: f64) -> String {
     let value = 10f64.powf(exponent);
     if (-3.0..=3.0).contains(&exponent) {
@@ -137,23 +147,48 @@ pub(crate) struct Point {
     pub blamed: bool,
 }
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 300.0;
+/// How large a curve is drawn; letters keep their size, so that a narrow one is for a narrow place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Frame {
+    width: f64,
+    height: f64,
+    /// About how many layers get a number below them.
+    numbers: usize,
+}
+
+/// As wide as the page.
+pub(crate) const WIDE: Frame = Frame {
+    width: 960.0,
+    height: 300.0,
+    numbers: 12,
+};
+
+/// Half as wide, for two side by side.
+pub(crate) const HALF: Frame = Frame {
+    width: 470.0,
+    height: 240.0,
+    numbers: 6,
+};
+
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
 
-/// A depth curve of sizes as an SVG element: the band as an area, the prediction as a dashed line, the
-/// measurement as a line with one focusable dot per layer.
-pub(crate) fn depth_curve(label: &str, points: &[Point]) -> String {
-    let scale = LogScale::over(points.iter().flat_map(|p| {
+/// The axis that holds all of these points.
+pub(crate) fn scale_of<'a>(points: impl Iterator<Item = &'a Point>) -> LogScale {
+    LogScale::over(points.flat_map(|p| {
         [Some(p.measured), p.predicted]
             .into_iter()
             .flatten()
             .chain(p.band.into_iter().flatten())
-    }));
-    curve(label, points, Axis::Log(scale))
+    }))
+}
+
+/// A depth curve of sizes as an SVG element: the band as an area, the prediction as a dashed line, the
+/// measurement as a line with one focusable dot per layer.
+pub(crate) fn depth_curve(label: &str, points: &[Point], scale: LogScale, frame: Frame) -> String {
+    curve(label, points, Axis::Log(scale), frame)
 }
 
 /// The same of cosines, on a linear axis.
@@ -161,19 +196,20 @@ pub(crate) fn cosine_curve(label: &str, points: &[Point]) -> String {
     // A little below zero is luck and no reason for an axis that is half empty.
     let negative = points.iter().any(|p| p.measured < -0.1);
     let low = if negative { -1.0 } else { 0.0 };
-    curve(label, points, Axis::Cosine { low })
+    curve(label, points, Axis::Cosine { low }, WIDE)
 }
 
-fn curve(label: &str, points: &[Point], scale: Axis) -> String {
+fn curve(label: &str, points: &[Point], scale: Axis, frame: Frame) -> String {
+    let Frame { width, height, .. } = frame;
     let x = |index: usize| {
-        LEFT + (WIDTH - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64
+        LEFT + (width - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64
     };
-    let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - scale.position(value));
+    let y = |value: f64| TOP + (height - TOP - BOTTOM) * (1.0 - scale.position(value));
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
         escape(label)
     );
-    grid(&mut svg, scale, y, points.len(), x);
+    grid(&mut svg, scale, frame, y, points.len(), x);
     for (upper, lower) in bands(points, &x, &y) {
         let _ = write!(svg, "<path class=\"band\" d=\"M{upper}L{lower}Z\"/>");
     }
@@ -193,54 +229,74 @@ fn curve(label: &str, points: &[Point], scale: Axis) -> String {
         if matches!(scale, Axis::Cosine { .. }) && point.measured.is_nan() {
             continue;
         }
-        let _ = write!(
-            svg,
-            "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{}\" data-layer=\"{index}\"><title>{}</title></circle>",
-            if point.blamed { "dot blamed" } else { "dot" },
-            x(index),
-            y(point.measured),
-            if point.blamed { 5.5 } else { 3.2 },
-            escape(&point.title)
+        dot(
+            &mut svg,
+            [x(index), y(point.measured)],
+            Some(index),
+            point.blamed,
+            &point.title,
         );
     }
     svg.push_str("</svg>");
     svg
 }
 
+/// A dot that says its title on hover and on focus, and leads to its layer's row.
+pub(crate) fn dot(
+    svg: &mut String,
+    [x, y]: [f64; 2],
+    layer: Option<usize>,
+    blamed: bool,
+    title: &str,
+) {
+    let (class, radius) = match blamed {
+        true => ("dot blamed", 5.5),
+        false => ("dot", 3.2),
+    };
+    let _ = write!(
+        svg,
+        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\""
+    );
+    if let Some(layer) = layer {
+        let _ = write!(svg, " data-layer=\"{layer}\"");
+    }
+    let _ = write!(svg, "><title>{}</title></circle>", escape(title));
+}
+
 fn grid(
     svg: &mut String,
     scale: Axis,
+    frame: Frame,
     y: impl Fn(f64) -> f64,
     layers: usize,
     x: impl Fn(usize) -> f64,
 ) {
+    let right = frame.width - RIGHT;
     for (value, label) in scale.ticks() {
         let height = y(value);
         let _ = write!(
             svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{height:.1}\" y2=\"{height:.1}\"/>\
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{height:.1}\" y2=\"{height:.1}\"/>\
              <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT,
             LEFT - 8.0,
             height + 4.0,
             label
         );
     }
-    let step = layers.div_ceil(12).max(1);
+    let step = layers.div_ceil(frame.numbers).max(1);
     for index in (0..layers).step_by(step) {
         let _ = write!(
             svg,
             "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
             x(index),
-            HEIGHT - BOTTOM + 18.0,
+            frame.height - BOTTOM + 18.0,
             index + 1
         );
     }
     let _ = write!(
         svg,
-        "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">layer →</text>",
-        WIDTH - RIGHT,
-        HEIGHT - 5.0
+        "<text class=\"tick\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">layer →</text>",
+        frame.height - 5.0
     );
 }
 
@@ -326,6 +382,18 @@ mod tests {
             LogScale::over(std::iter::empty()).label(10).chars().count(),
             10
         );
+    }
+
+    #[test]
+    fn a_sparkline_keeps_both_ends() {
+        let scale = LogScale {
+            low: -7.0,
+            high: 0.0,
+        };
+        assert_eq!(sparkline(scale, &[1e-7, 1e-4, 1.0, 0.0], 9), "▁▄█▁");
+        assert_eq!(sparkline(scale, &[1e-7, 0.1, 0.1, 0.1, 1.0], 2), "▁█");
+        assert_eq!(sparkline(scale, &[1.0], 9), "█");
+        assert_eq!(sparkline(scale, &[], 9), "");
     }
 
     #[test]

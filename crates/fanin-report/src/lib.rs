@@ -10,6 +10,7 @@ mod json;
 mod layers;
 mod number;
 mod sarif;
+mod stages;
 mod terminal;
 
 use fanin_check::Checkup;
@@ -28,7 +29,7 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// A summary, one row per layer, and the findings, at most 100 columns wide, with ANSI colours
+    /// A summary, a line per stage, one row per layer, and the findings, at most 100 columns wide, with ANSI colours
     /// (strip them where the terminal has none). At most `rows` layers are listed; those that a
     /// finding blames always are.
     pub fn terminal(&self, rows: usize) -> String {

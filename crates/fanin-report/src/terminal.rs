@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use fanin_check::{Finding, Severity, Verdict};
 use owo_colors::OwoColorize as _;
 
+use crate::Report;
+use crate::chart::{LogScale, sparkline};
 use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
-use crate::{Report, chart::LogScale};
+use crate::stages::stages;
 
 /// Nothing is printed beyond this column.
 const WIDTH: usize = 100;
@@ -16,6 +18,8 @@ const NAME: usize = 32;
 const OP: usize = 13;
 const NUMBER: usize = 9;
 const TRACK: usize = 14;
+/// Columns of a sparkline.
+const SPARK: usize = 26;
 
 pub(crate) fn render(report: &Report<'_>, rows: usize) -> String {
     let mut out = String::new();
@@ -29,8 +33,17 @@ pub(crate) fn render(report: &Report<'_>, rows: usize) -> String {
     );
     let layers = layers(report);
     if !layers.is_empty() {
+        let scales = [
+            LogScale::over(layers.iter().map(|l| l.row.forward.rms)),
+            LogScale::over(
+                layers
+                    .iter()
+                    .filter_map(|l| l.row.backward.as_ref().map(|b| b.rms)),
+            ),
+        ];
+        overview(&mut out, &layers, scales);
         out.push('\n');
-        table(&mut out, &layers, rows);
+        table(&mut out, &layers, scales, rows);
     }
     out.push('\n');
     for finding in &checkup.findings {
@@ -86,13 +99,46 @@ fn tally(findings: &[Finding]) -> String {
     }
 }
 
-fn table(out: &mut String, layers: &[Layer<'_>], rows: usize) {
-    let forward = LogScale::over(layers.iter().map(|l| l.row.forward.rms));
-    let backward = LogScale::over(
-        layers
-            .iter()
-            .filter_map(|l| l.row.backward.as_ref().map(|b| b.rms)),
+/// A line per stage: how the signal and the gradient go through its layers.
+fn overview(out: &mut String, layers: &[Layer<'_>], [forward, backward]: [LogScale; 2]) {
+    let stages = stages(layers);
+    if stages.is_empty() {
+        return;
+    }
+    let line = |name: &str, layers: &str, ahead: &str, back: &str| {
+        format!("{name:<NAME$} {layers:>6}   {ahead:<SPARK$}   {back:<SPARK$}")
+    };
+    let header = line(
+        "stage",
+        "layers",
+        &format!("forward  {}", forward.label(SPARK - 9)),
+        &format!("backward {}", backward.label(SPARK - 9)),
     );
+    let _ = writeln!(out, "\n{}", header.trim_end().dimmed());
+    for stage in stages {
+        let layers = layers.get(stage.layers).unwrap_or(&[]);
+        let ahead: Vec<f64> = layers.iter().map(|l| l.row.forward.rms).collect();
+        let back: Vec<f64> = layers
+            .iter()
+            .map(|l| l.row.backward.as_ref().map_or(0.0, |b| b.rms))
+            .collect();
+        let text = line(
+            &shorten(&stage.name, NAME),
+            &layers.len().to_string(),
+            &sparkline(forward, &ahead, SPARK),
+            &sparkline(backward, &back, SPARK),
+        );
+        let text = text.trim_end();
+        let blamed = layers.iter().filter_map(|l| l.blamed).max();
+        let _ = match blamed {
+            Some(Severity::Error) => writeln!(out, "{}", text.red()),
+            Some(Severity::Warning) => writeln!(out, "{}", text.yellow()),
+            _ => writeln!(out, "{text}"),
+        };
+    }
+}
+
+fn table(out: &mut String, layers: &[Layer<'_>], [forward, backward]: [LogScale; 2], rows: usize) {
     let header = format!(
         "{:<NAME$} {:<OP$}{:>NUMBER$}  {:<TRACK$} {:>NUMBER$}  {:<TRACK$}",
         "layer",

@@ -4,8 +4,8 @@
 
 use fanin::Seed;
 use fanin_check::{
-    BackwardRow, Checkup, Code, Evidence, Finding, Fix, ForwardRow, ParameterRow, Severity,
-    ValueRow, Verdict,
+    BackwardRow, Change, Checkup, Code, Evidence, Finding, Fix, Fixed, ForwardRow, ParameterRow,
+    Repeated, Repeats, SeedShare, Severity, ValueRow, Verdict,
 };
 use fanin_network::{Dims, Network};
 use fanin_plan::{Plan, Recipe, Request};
@@ -208,4 +208,158 @@ fn html_is_one_page_of_its_own() {
     for entry in &plan.entries {
         assert!(page.contains(&entry.name), "{}", entry.name);
     }
+}
+
+/// What was measured of weights is all that a phase diagram needs beside the network.
+fn weights_seen(network: &Network, rms: f64) -> Vec<fanin_run::ParameterObservation> {
+    let seen = network.parameters.iter().map(|p| {
+        let bias = p.shape.len() == 1;
+        fanin_run::ParameterObservation {
+            name: p.name.clone(),
+            shape: p.shape.clone(),
+            mean: 0.0,
+            rms: if bias { 0.0 } else { rms },
+            range: (-1.0, 1.0),
+            non_finite: 0,
+            gradient_rms: None,
+            gradient_non_finite: 0,
+            units: None,
+        }
+    });
+    seen.collect()
+}
+
+#[test]
+fn html_shows_where_the_layers_lie_between_order_and_chaos() {
+    let (network, plan, mut checkup) = parts();
+    // Eight inputs of variance 1/4 make σw² = 2: on the line.
+    checkup.trace.parameters = weights_seen(&network, 0.5);
+    checkup.trace.inputs = vec![fanin_run::Observation {
+        node: "input".to_owned(),
+        op: "Input".to_owned(),
+        value: network.value(network.inputs[0]).name.clone(),
+        shape: vec![16, 4],
+        forward: fanin_run::Forward {
+            rms: 1.0,
+            ..forward_of_zeros()
+        },
+        backward: None,
+    }];
+    let page = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    }
+    .html();
+    assert!(page.contains("<a href=\"#phases\">Order and chaos</a>"));
+    assert!(
+        page.contains("aria-label=\"Phase diagram of Relu\""),
+        "{page}"
+    );
+    assert!(
+        page.contains("a signal reaches any number of such layers</title>"),
+        "{page}"
+    );
+    assert!(page.contains("<title>layers.1: σw 1.414, σb 0, χ 1.000"));
+    assert!(
+        page.contains(
+            "3 layers from <code>layers.1</code> to <code>layers.3</code> use 0 % of the depth"
+        ),
+        "{page}"
+    );
+}
+
+fn forward_of_zeros() -> fanin_run::Forward {
+    fanin_run::Forward {
+        mean: 0.0,
+        rms: 0.0,
+        max_abs: 0.0,
+        zero_fraction: 0.0,
+        saturated_fraction: None,
+        sample_cosine: None,
+        dead_units: None,
+        non_finite: 0,
+        histogram: None,
+    }
+}
+
+#[test]
+fn html_shows_before_and_after_a_fix_on_one_axis() {
+    let (network, plan, mut checkup) = parts();
+    let mut before = checkup.values.clone();
+    for row in &mut before {
+        row.forward.rms *= 1e-6;
+    }
+    checkup.verdict = Verdict::Healthy;
+    checkup.fixed = Some(Fixed {
+        how: "initializer".to_owned(),
+        changes: vec![Change {
+            parameter: "layers.1.weight".to_owned(),
+            initializer: Some("kaiming_normal".to_owned()),
+            factor: None,
+        }],
+        verdict_before: Verdict::Faulty,
+        findings_before: checkup.findings.clone(),
+        values_before: before,
+    });
+    let kept = checkup.findings.pop().unwrap();
+    checkup.findings = vec![kept];
+    let page = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    }
+    .html();
+    let from = page.find("<section id=\"fix\">").unwrap();
+    let section = &page[from..from + page[from..].find("</section>").unwrap()];
+    assert!(
+        section.contains(
+            "<b class=\"faulty\">faulty</b> before, <b class=\"healthy\">healthy</b> after"
+        )
+    );
+    for label in [
+        "Forward, before the fix",
+        "Forward, after the fix",
+        "Backward, before the fix",
+        "Backward, after the fix",
+    ] {
+        assert!(section.contains(label), "{label}");
+    }
+    // Both forward pictures have the axis that holds 1e-6 and 1.
+    assert_eq!(section.matches(">1e-8</text>").count(), 2, "{section}");
+    // F101 is gone, F601 is still there, and a hostile message stays text.
+    assert_eq!(section.matches(">gone<").count(), 1);
+    assert_eq!(section.matches(">still found<").count(), 1);
+    assert!(!section.contains("<b>a hostile message"));
+    assert!(section.contains("<code>kaiming_normal</code>"));
+}
+
+#[test]
+fn html_shows_what_the_seeds_say() {
+    let (network, plan, mut checkup) = parts();
+    checkup.repeats = Some(Repeats {
+        seeds: (0..20).collect(),
+        faulty: SeedShare::new(7, 20),
+        doubtful: SeedShare::new(0, 20),
+        healthy: SeedShare::new(13, 20),
+        findings: vec![Repeated {
+            code: Code(302),
+            severity: Severity::Error,
+            share: SeedShare::new(7, 20),
+            blamed: Some(("layers.<2>".to_owned(), 5)),
+        }],
+    });
+    let page = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    }
+    .html();
+    assert!(page.contains("<h2>Over 20 seeds</h2>"));
+    assert!(
+        page.contains("aria-label=\"35 %, between 18 % and 57 %\""),
+        "{page}"
+    );
+    assert!(page.contains("F302 error"));
+    assert!(page.contains("layers.&lt;2&gt; (5×)"));
 }

@@ -7,7 +7,9 @@ mod common;
 
 use common::Builder;
 use fanin::Activation;
-use fanin_theory::criticality::{LayerMap, Phase, chains, critical_point, critical_weight};
+use fanin_theory::criticality::{
+    LayerMap, Phase, chains, critical_point, critical_weight, phase_diagram,
+};
 use fanin_theory::units;
 
 #[track_caller]
@@ -450,4 +452,52 @@ fn a_chain_of_relu_is_judged_at_its_own_length() {
     assert_eq!(found.phase(), Phase::Critical);
     close(found.second_moment, 18.0, 1e-9);
     assert_eq!(chains[0].depth_used, 0.0);
+}
+
+#[test]
+fn a_diagram_has_one_line_for_each_function() {
+    let mut builder = Builder::new();
+    let mut x = builder.input("x", &[8, 64], 1.0);
+    for (layer, function) in ["Tanh", "Tanh", "Relu", "Sigmoid"].into_iter().enumerate() {
+        x = builder.dense(&format!("dense{layer}"), x, 64, 0.125, 0.1);
+        x = builder.like(&format!("act{layer}"), function, &[x]);
+    }
+    x = builder.dense("head", x, 10, 0.125, 0.0);
+    builder.end(x, 1.0);
+    let diagram = phase_diagram(&builder.network, &builder.measured);
+    assert_eq!(
+        diagram.chains,
+        chains(&builder.network, &builder.measured),
+        "the same chains with and without lines"
+    );
+    let functions: Vec<&str> = diagram.lines.iter().map(|l| l.function.as_str()).collect();
+    assert_eq!(functions, ["Tanh", "Relu", "Sigmoid"]);
+    assert_eq!(diagram.line_of, [[0, 0, 1, 2]]);
+    let layer = &diagram.chains[0].layers[0];
+    close(layer.weight, 1.0, 1e-12);
+    close(layer.bias, 0.01, 1e-12);
+
+    let [tanh, relu, sigmoid] = &diagram.lines[..] else {
+        panic!("three lines");
+    };
+    // It begins at σw² = 1, σb² = 0 and passes the published points, both variances rising.
+    close(tanh.points[0][0], 1.0, 1e-3);
+    assert!(tanh.points[0][1] < 1e-6);
+    assert!(
+        tanh.points
+            .windows(2)
+            .all(|w| w[0][0] < w[1][0] && w[0][1] < w[1][1])
+    );
+    let at = |bias: f64| {
+        let k = tanh.points.iter().position(|p| p[1] > bias).unwrap();
+        let ([w0, b0], [w1, b1]) = (tanh.points[k - 1], tanh.points[k]);
+        w0 + (w1 - w0) * (bias - b0) / (b1 - b0)
+    };
+    for (bias, weight) in [(0.05, 1.76095464), (0.3, 2.50512719), (1.0, 3.44321091)] {
+        close(at(bias), weight, 2e-2); // between points the line is drawn straight
+    }
+    assert!(relu.any_bias);
+    close(relu.points[0][0], 2.0, 1e-9);
+    // Sigmoid has critical weights at second moments of 40 and more alone: far off.
+    assert!(sigmoid.points.iter().all(|p| p[0] > 50.0));
 }

@@ -99,6 +99,7 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         changes,
         verdict_before: checkup.verdict,
         findings_before: checkup.findings,
+        values_before: checkup.values,
     });
     show(args, &network, plan.as_ref(), &after, rows, printer)
 }

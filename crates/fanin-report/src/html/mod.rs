@@ -1,13 +1,17 @@
 //! The HTML page: one file, no network, readable without scripts, in light and dark, on a phone
 //! and on paper.
 
+mod fixed;
+mod phases;
+mod seeds;
+
 use std::fmt::Write as _;
 
 use fanin_check::{Finding, Severity, Verdict};
 
 use crate::Report;
 use crate::bars::bars;
-use crate::chart::{Point, cosine_curve, depth_curve, title};
+use crate::chart::{Point, WIDE, cosine_curve, depth_curve, scale_of, title};
 use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
 use crate::terminal::{further, severity_name};
@@ -27,23 +31,55 @@ pub(crate) fn render(report: &Report<'_>) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\
          <title>{model}: {verdict}</title><style>{STYLE}</style></head><body>\
          <header><h1>{model}</h1><p class=\"verdict {verdict}\">{verdict}</p>\
-         <p class=\"lead\">{lead}</p>{summary}</header><main>",
+         <p class=\"lead\">{lead}</p>{summary}</header>",
         model = escape(&checkup.model),
         verdict = verdict_name(checkup.verdict),
         lead = lead(checkup.verdict),
         summary = summary(report),
     );
-    findings(&mut page, &checkup.findings, &layers);
-    curves(&mut page, &layers);
-    distributions(&mut page, &layers);
-    table(&mut page, &layers);
-    plan(&mut page, report);
+    let mut main = String::with_capacity(64 << 10);
+    findings(&mut main, &checkup.findings, &layers);
+    fixed::section(&mut main, report, &layers);
+    seeds::section(&mut main, report);
+    curves(&mut main, &layers);
+    phases::section(&mut main, report, &layers);
+    distributions(&mut main, &layers);
+    table(&mut main, &layers);
+    plan(&mut main, report);
+    contents(&mut page, &main);
+    let _ = write!(page, "<main>{main}");
+    if !layers.is_empty() {
+        // Names that the pointer would say; a screen reader has them from the dots.
+        page.push_str("<p id=\"readout\" aria-hidden=\"true\"></p>");
+    }
     let _ = writeln!(
         page,
         "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>",
         env!("CARGO_PKG_VERSION")
     );
     page
+}
+
+/// Links to the sections that are there.
+fn contents(page: &mut String, main: &str) {
+    page.push_str("<nav aria-label=\"Sections\">");
+    for (id, name) in [
+        ("findings", "Findings"),
+        ("fix", "Before and after"),
+        ("seeds", "Seeds"),
+        ("forward", "Forward"),
+        ("backward", "Backward"),
+        ("correlation", "Correlation"),
+        ("phases", "Order and chaos"),
+        ("distributions", "Distributions"),
+        ("layers", "Layers"),
+        ("plan", "Plan"),
+    ] {
+        if main.contains(&format!("<section id=\"{id}\">")) {
+            let _ = write!(page, "<a href=\"#{id}\">{name}</a>");
+        }
+    }
+    page.push_str("</nav>");
 }
 
 fn verdict_name(verdict: Verdict) -> &'static str {
@@ -199,11 +235,10 @@ fn curves(page: &mut String, layers: &[Layer<'_>]) {
              <figcaption><span class=\"key measured\">measured</span> \
              <span class=\"key predicted\">predicted</span> \
              <span class=\"key band\">band that luck leaves</span></figcaption></figure></section>",
-            depth_curve(heading, &points)
+            depth_curve(heading, &points, scale_of(points.iter()), WIDE)
         );
     }
     cosines(page, layers);
-    page.push_str("<p id=\"readout\" role=\"status\" aria-live=\"polite\"></p>");
 }
 
 /// How alike different samples look, layer by layer; nothing for a batch of one.
@@ -275,10 +310,10 @@ fn table(page: &mut String, layers: &[Layer<'_>]) {
     }
     page.push_str(
         "<section id=\"layers\"><h2>Layers</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Layers\"><table><thead><tr><th>#</th><th>layer</th><th>op</th>\
-         <th>initializer</th><th class=\"n\">forward rms</th><th class=\"n\">predicted</th>\
-         <th class=\"n\">backward rms</th><th class=\"n\">predicted</th>\
-         <th class=\"n\">zeros</th><th class=\"n\">saturated</th><th class=\"n\">sample cosine</th>\
+         aria-label=\"Layers\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">layer</th><th scope=\"col\">op</th>\
+         <th scope=\"col\">initializer</th><th scope=\"col\" class=\"n\">forward rms</th><th scope=\"col\" class=\"n\">predicted</th>\
+         <th scope=\"col\" class=\"n\">backward rms</th><th scope=\"col\" class=\"n\">predicted</th>\
+         <th scope=\"col\" class=\"n\">zeros</th><th scope=\"col\" class=\"n\">saturated</th><th scope=\"col\" class=\"n\">sample cosine</th>\
          </tr></thead><tbody>",
     );
     let optional =
@@ -314,7 +349,7 @@ fn plan(page: &mut String, report: &Report<'_>) {
     page.push_str(
         "<section id=\"plan\"><h2>Plan</h2><p>What each parameter got, and why.</p>\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Plan\"><table><thead><tr>\
-         <th>parameter</th><th>shape</th><th>role</th><th>initializer</th><th>why</th></tr></thead><tbody>",
+         <th scope=\"col\">parameter</th><th scope=\"col\">shape</th><th scope=\"col\">role</th><th scope=\"col\">initializer</th><th scope=\"col\">why</th></tr></thead><tbody>",
     );
     for entry in &plan.entries {
         let shape: Vec<String> = entry.shape.iter().map(usize::to_string).collect();

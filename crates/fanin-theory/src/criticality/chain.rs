@@ -28,6 +28,10 @@ pub struct ChainLayer {
     pub input: String,
     /// The function: the operators between, joined by dots.
     pub function: String,
+    /// σw², the variance of a weight times fan-in.
+    pub weight: f64,
+    /// σb², the second moment of a bias.
+    pub bias: f64,
     /// The second moment that is expected of the pre-activation.
     pub second_moment: f64,
     /// χ⊥ at that second moment: the layer's factor on E δ² times the ratio of widths.
@@ -37,48 +41,167 @@ pub struct ChainLayer {
     pub criticality: Option<Criticality>,
 }
 
+/// The line between order and chaos of one function of a network's chains.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CriticalLine {
+    /// The function: the operators, joined by dots.
+    pub function: String,
+    /// (σw², σb²) by rising second moment; empty where no variances are critical, as for sigmoid.
+    pub points: Vec<[f64; 2]>,
+    /// Whether the one point holds at any σb², as for functions that scale with their input.
+    pub any_bias: bool,
+}
+
+/// Where the chains of a network lie, and the lines that part order from chaos.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PhaseDiagram {
+    /// The chains.
+    pub chains: Vec<Chain>,
+    /// One line for each function in them.
+    pub lines: Vec<CriticalLine>,
+    /// The line of each layer of each chain, by its place in `lines`.
+    pub line_of: Vec<Vec<usize>>,
+}
+
 /// The chains of a network with the weights as measured.
 ///
 /// A layer belongs to a chain where its linear map reads an elementwise function of another linear
 /// map's output and its weights have mean near zero; maps that read the network's input begin one.
 pub fn chains(network: &Network, measured: &Measured) -> Vec<Chain> {
+    linked(network, measured, |_, _| {})
+}
+
+/// The chains of a network, as [`chains`] finds them, with the critical line of each function.
+pub fn phase_diagram(network: &Network, measured: &Measured) -> PhaseDiagram {
+    let mut lines = Lines::default();
+    let mut line_of: Vec<Vec<usize>> = Vec::new();
+    let chains = linked(network, measured, |chain, function| {
+        line_of.resize_with(line_of.len().max(chain + 1), Vec::new);
+        let line = lines.of(function);
+        if let Some(lines) = line_of.get_mut(chain) {
+            lines.push(line);
+        }
+    });
+    PhaseDiagram {
+        chains,
+        lines: lines.lines,
+        line_of,
+    }
+}
+
+/// Critical lines, each made once.
+#[derive(Default)]
+struct Lines {
+    lines: Vec<CriticalLine>,
+    /// Values of each line's function: operators of one name differ in their attributes.
+    probes: Vec<[Option<f64>; 4]>,
+}
+
+impl Lines {
+    /// The place of a function's line, which is made if it is new.
+    fn of(&mut self, function: &Composite<'_>) -> usize {
+        let name = function.name();
+        let probe = [-2.0, -0.5, 0.5, 2.0].map(|x| function.eval(x));
+        let mut known = self.lines.iter().zip(&self.probes);
+        if let Some(at) = known.position(|(line, p)| line.function == name && *p == probe) {
+            return at;
+        }
+        self.probes.push(probe);
+        self.lines.push(critical_line(function, name));
+        self.lines.len() - 1
+    }
+}
+
+/// σw² = 1/E φ′², σb² = q − σw² E φ² for second moments q from 10⁻⁴ to 10³, as long as σb² rises: where
+/// it turns, the second moment no longer settles (χ∥ > 1).
+fn critical_line(function: &Composite<'_>, name: String) -> CriticalLine {
+    const STEPS: i32 = 42;
+    let maps = |weight| LayerMap {
+        activation: Box::new(|x| function.eval(x).unwrap_or(f64::NAN)),
+        derivative: Box::new(|x| function.slope(x)),
+        weight,
+        bias: 0.0,
+    };
+    let unit = maps(1.0);
+    if unit.is_homogeneous() {
+        let weight = 1.0 / unit.chi(1.0);
+        return CriticalLine {
+            function: name,
+            points: vec![[weight, 0.0]],
+            any_bias: true,
+        };
+    }
+    let point = |step: i32| {
+        let q = 10f64.powf(-4.0 + 7.0 * f64::from(step) / f64::from(STEPS));
+        let weight = 1.0 / unit.chi(q);
+        let bias = q - weight * unit.length(q);
+        (weight.is_finite() && bias >= 0.0).then_some([weight, bias])
+    };
+    let mut points: Vec<[f64; 2]> = Vec::new();
+    for [weight, bias] in (0..=STEPS).filter_map(point) {
+        if points.last().is_some_and(|[_, before]| bias < *before) {
+            break;
+        }
+        points.push([weight, bias]);
+    }
+    CriticalLine {
+        function: name,
+        points,
+        any_bias: false,
+    }
+}
+
+/// The chains; `each` sees the function of every layer, by the layer's chain.
+fn linked(
+    network: &Network,
+    measured: &Measured,
+    mut each: impl FnMut(usize, &Composite<'_>),
+) -> Vec<Chain> {
     let forward = length_map(network, measured);
-    let mut chains: Vec<(ValueId, Chain)> = Vec::new();
+    let mut ends: Vec<ValueId> = Vec::new();
+    let mut chains: Vec<Chain> = Vec::new();
     for index in 0..network.nodes.len() {
         let id = NodeId::from(index);
-        let Some((layer, base, output)) = layer(network, measured, &forward, id) else {
+        let Some(link) = link(network, measured, &forward, id) else {
             continue;
         };
-        let used = match layer.criticality {
+        let used = match link.layer.criticality {
             Some(found) => 1.0 / found.trainable_depth(),
             None => 0.0,
         };
-        let at = chains.iter().position(|(end, _)| *end == base);
-        match at.and_then(|at| chains.get_mut(at)) {
-            Some((end, chain)) => {
-                *end = output;
-                chain.layers.push(layer);
-                chain.depth_used += used;
-            }
-            None => {
-                let chain = Chain {
-                    layers: vec![layer],
-                    depth_used: used,
-                };
-                chains.push((output, chain));
-            }
+        let known = ends.iter().position(|end| *end == link.function.base);
+        let at = known.unwrap_or_else(|| {
+            ends.push(link.output);
+            chains.push(Chain {
+                layers: Vec::new(),
+                depth_used: 0.0,
+            });
+            chains.len() - 1
+        });
+        each(at, &link.function);
+        if let (Some(end), Some(chain)) = (ends.get_mut(at), chains.get_mut(at)) {
+            *end = link.output;
+            chain.layers.push(link.layer);
+            chain.depth_used += used;
         }
     }
-    chains.into_iter().map(|(_, chain)| chain).collect()
+    chains
 }
 
-/// The layer that ends in a linear map; the pre-activation it starts from, the one it puts out.
-fn layer(
-    network: &Network,
+/// A layer, the function it begins with and the pre-activation it puts out.
+struct Link<'a> {
+    layer: ChainLayer,
+    function: Composite<'a>,
+    output: ValueId,
+}
+
+/// The layer that ends in this node's linear map.
+fn link<'a>(
+    network: &'a Network,
     measured: &Measured,
     forward: &LengthMap,
     id: NodeId,
-) -> Option<(ChainLayer, ValueId, ValueId)> {
+) -> Option<Link<'a>> {
     let context = Context {
         network,
         measured,
@@ -119,12 +242,19 @@ fn layer(
         node: node.name.clone(),
         input: network.value(base_id).name.clone(),
         function: function.name(),
+        weight: maps.weight,
+        bias: maps.bias,
         second_moment: q,
         chi: maps.chi(q),
         criticality,
     };
+    drop(maps);
     let output = node.outputs.first().copied().flatten()?;
-    Some((layer, base_id, output))
+    Some(Link {
+        layer,
+        function,
+        output,
+    })
 }
 
 /// Where a value that was only moved comes from.

@@ -8,7 +8,7 @@
 
 mod chain;
 
-pub use chain::{Chain, ChainLayer, chains};
+pub use chain::{Chain, ChainLayer, CriticalLine, PhaseDiagram, chains, phase_diagram};
 
 use fanin::moments::expectation;
 use serde::Serialize;
