@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use fanin_plan::Recipe;
+use fanin_train::Task;
 
 use crate::mutation::{Mutation, Reach};
 
@@ -62,6 +63,8 @@ pub(crate) struct Architecture {
     pub(crate) family: &'static str,
     pub(crate) line: String,
     pub(crate) part: Part,
+    /// What it is trained on: a task that a healthy start learns within the steps there are.
+    pub(crate) task: Task,
     /// Its place in the list.
     place: usize,
 }
@@ -112,7 +115,7 @@ pub(crate) fn architectures() -> Vec<Architecture> {
         ("12x6", "relu, norm=batch"),
         ("12x6", "silu, norm=group"),
     ] {
-        all.push(("conv", format!("conv(1x8x8, {shape}, 10, {rest})")));
+        all.push(("conv", format!("conv(1x8x8, {shape}, 4, {rest})")));
     }
     for (shape, rest) in [
         ("8x6", "relu, norm=batch"),
@@ -124,7 +127,7 @@ pub(crate) fn architectures() -> Vec<Architecture> {
         ("8x2, 16x2", "mish, norm=group, pool=max"),
         ("8x2, 16x2", "selu, norm=batch, pool=average"),
     ] {
-        let line = format!("conv(1x8x8, {shape}, 10, {rest}, residual=true)");
+        let line = format!("conv(1x8x8, {shape}, 4, {rest}, residual=true)");
         all.push(("residual conv", line));
     }
     for (layers, rest) in [
@@ -160,6 +163,12 @@ pub(crate) fn architectures() -> Vec<Architecture> {
             family,
             line,
             part: [Part::Tuning, Part::HeldOut][place % 2],
+            task: match family {
+                "attention" => Task::Characters,
+                "recurrent" => Task::Recall,
+                "conv" | "residual conv" => Task::Digits,
+                _ => Task::Blobs,
+            },
             place,
         })
         .collect()

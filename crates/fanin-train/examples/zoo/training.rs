@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use fanin::Seed;
 use fanin_network::{Dims, Network};
 use fanin_run::train::{Optimizer, TrainOptions, train};
-use fanin_train::{Course, Dataset, Form, Outcome, Start, Task, TrainError, judge};
+use fanin_train::{Course, Dataset, Form, Outcome, Start, TrainError, judge};
 use serde::{Deserialize, Serialize};
 
 use crate::set::{Architecture, Member, Origin};
@@ -156,7 +156,7 @@ impl Archive {
             return Ok(());
         }
         let form = Form::of(network)?;
-        let dataset = Task::fitting(&form).generate(&form, Seed::new(0))?;
+        let dataset = architecture.task.generate(&form, Seed::new(0))?;
         let bench = Bench { network, dataset };
         let jobs: Mutex<Vec<(Start<'_>, Option<String>)>> =
             Mutex::new(starts.into_iter().zip(fixes).collect());
