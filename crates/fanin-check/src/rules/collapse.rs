@@ -1,6 +1,8 @@
 //! F401: all samples become alike.
 
-use crate::gaussian::rectified_cosine;
+use fanin::Activation;
+use fanin_theory::criticality::LayerMap;
+
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
@@ -68,8 +70,7 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
     }
     let layers = stretch.iter().filter(|place| place.step == Step::Layer);
     let layers: Vec<&Place<'_>> = layers.collect();
-    let expected = (0..layers.len()).fold(1.0 - before.min(1.0), |c, _| rectified_cosine(c));
-    let expected = 1.0 - expected;
+    let expected = 1.0 - rectified_cosine(1.0 - before.min(1.0), layers.len());
     let excess = (expected / after).ln();
     let severity = if excess > HOPELESS {
         Severity::Error
@@ -125,6 +126,12 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
     Some((excess, finding))
 }
 
+/// What so many layers of ReLU of critical scale make of a cosine between samples.
+pub(super) fn rectified_cosine(cosine: f64, layers: usize) -> f64 {
+    let critical = LayerMap::of(Activation::Relu, 2.0, 0.0);
+    (0..layers).fold(cosine, |c, _| critical.correlation(1.0, c))
+}
+
 /// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
 fn keeps_lengths(scene: &Scene<'_>, stretch: &[Place<'_>]) -> bool {
     stretch.iter().all(|place| {
@@ -174,4 +181,25 @@ fn shares(known: &[(&Place<'_>, f64)]) -> Vec<Share> {
 fn change_at(shares: &[Share], layer: &Place<'_>) -> f64 {
     let share = shares.iter().find(|share| share.node == layer.seen.node);
     share.map_or(0.0, |share| share.log_change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rectified_cosine;
+
+    /// The arc-cosine kernel of order 1 (Cho & Saul 2009), iterated from 0.
+    #[test]
+    fn the_cosine_map_of_relu() {
+        for (layers, cosine) in [
+            (1, std::f64::consts::FRAC_1_PI),
+            (2, 0.493_731_09),
+            (10, 0.871_535_52),
+            (100, 0.996_423_15),
+        ] {
+            assert!(
+                (rectified_cosine(0.0, layers) - cosine).abs() < 1e-8,
+                "{layers}"
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! zoo train  FILE [PART] [WORD]           trains every start of every network; hours on a slow machine
 //! zoo fix    FILE [PART] [WORD]           checks every start, trains the faulty ones after `--fix`
 //! zoo list   FILE [PART] [WORD]           one line per start: outcome, verdict, findings, blame
-//! zoo report FILE [OUT.md]                the tables of docs/zoo.md
+//! zoo report FILE [OUT.md] [NOTE]         the tables of docs/zoo.md; NOTE says when and where
 //! ```
 //!
 //! FILE is JSON lines: what each training came to, which does not depend on any rule of the check.
@@ -30,17 +30,17 @@ use crate::training::Archive;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo report FILE [OUT.md]";
+    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo report FILE [OUT.md] [NOTE]";
     let [command, path, rest @ ..] = words.as_slice() else {
         return Err(usage.into());
     };
     let mut archive = Archive::open(Path::new(path))?;
     if *command == "report" {
         let rows = report::rows(&archive, &architectures())?;
-        let text = report::markdown(&rows);
-        return match rest {
-            [out] => Ok(std::fs::write(out, text)?),
-            _ => {
+        let text = report::markdown(&rows, rest.get(1).copied().unwrap_or_default());
+        return match rest.first() {
+            Some(out) => Ok(std::fs::write(out, text)?),
+            None => {
                 print!("{text}");
                 Ok(())
             }
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "train" => train(&mut archive, &chosen),
         "fix" => fix(&mut archive, &chosen),
         "list" => {
-            for row in report::rows(&archive, &chosen)? {
+            for row in report::rows(&archive, &chosen)?.judged {
                 println!("{row}");
             }
             Ok(())

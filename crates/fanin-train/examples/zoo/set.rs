@@ -140,9 +140,8 @@ pub(crate) fn architectures() -> Vec<Architecture> {
         (4, "norm=pre"),
         (4, "norm=pre, tied=false"),
     ] {
-        let line = format!(
-            "transformer(layers={layers}, width=16, heads=2, vocab=28, context=8, {rest})"
-        );
+        let line =
+            format!("transformer(layers={layers}, width=16, heads=2, vocab=28, context=8, {rest})");
         all.push(("attention", line));
     }
     for line in [

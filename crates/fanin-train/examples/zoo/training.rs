@@ -60,6 +60,11 @@ impl Curve {
 }
 
 impl Trained {
+    /// Whether it got a fifth below the chance level.
+    pub(crate) fn learned(&self) -> bool {
+        self.course().last <= (1.0 - LEARNED) * self.chance
+    }
+
     /// The run of median final loss; the worse of two.
     fn course(&self) -> Course {
         let mut runs: Vec<&Curve> = self.runs.iter().collect();
@@ -208,7 +213,9 @@ impl Bench<'_> {
             let best = best(&tried);
             let learned = tried[&best].last() <= (1.0 - LEARNED) * chance;
             let all = 0..RATES.len();
-            open.extend(all.filter(|at| !tried.contains_key(at) && (!learned || at.abs_diff(best) == 1)));
+            open.extend(
+                all.filter(|at| !tried.contains_key(at) && (!learned || at.abs_diff(best) == 1)),
+            );
             if open.is_empty() {
                 break;
             }
