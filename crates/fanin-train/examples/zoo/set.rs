@@ -24,8 +24,10 @@ const ACTIVATIONS: [&str; 12] = [
 ];
 
 /// Hidden layers of the plain MLPs: widths 5 to 512, depths 2 to 100.
-const SHAPES: [&str; 11] = [
-    "64x10", "128x4", "5x2", "32x100", "16x6", "64x20", "256x2", "32x5", "64x50", "24x8", "128x3",
+const SHAPES: [&str; 24] = [
+    "64x10", "128x4", "5x2", "32x20", "16x6", "64x20", "256x2", "32x5", "64x50", "24x8", "128x3",
+    "64x10", "128x4", "5x2", "32x100", "16x6", "64x20", "256x2", "32x5", "64x12", "24x8", "128x3",
+    "64x10", "128x4",
 ];
 
 /// What an architecture is used for. Decided by its place in the list alone, before any training.
@@ -65,6 +67,8 @@ pub(crate) struct Architecture {
     pub(crate) part: Part,
     /// What it is trained on: a task that a healthy start learns within the steps there are.
     pub(crate) task: Task,
+    /// Samples of each step.
+    pub(crate) batch: usize,
     /// Its place in the list.
     place: usize,
 }
@@ -73,21 +77,19 @@ pub(crate) struct Architecture {
 pub(crate) fn architectures() -> Vec<Architecture> {
     let mut all: Vec<(&'static str, String)> = Vec::new();
     // Two shapes for each activation: one for each part.
-    for (k, activation) in ACTIVATIONS.iter().enumerate() {
-        for j in 0..2 {
-            let shape = SHAPES[(2 * k + j) % SHAPES.len()];
-            all.push(("mlp", format!("mlp(64, {shape}, 10, {activation})")));
-        }
+    for (k, shape) in SHAPES.iter().enumerate() {
+        let activation = ACTIVATIONS[k / 2];
+        all.push(("mlp", format!("mlp(64, {shape}, 10, {activation})")));
     }
     for (shape, activation, norm) in [
         ("64x12", "relu", "layer"),
         ("64x12", "tanh", "batch"),
-        ("32x30", "gelu", "layer"),
-        ("32x30", "relu", "batch"),
+        ("32x20", "gelu", "layer"),
+        ("32x20", "relu", "batch"),
         ("512x2", "sigmoid", "batch"),
         ("128x5", "silu", "layer"),
-        ("64x20", "softplus", "layer"),
-        ("64x20", "elu", "batch"),
+        ("64x12", "softplus", "layer"),
+        ("64x12", "elu", "batch"),
     ] {
         let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm})");
         all.push(("normalized mlp", line));
@@ -95,12 +97,12 @@ pub(crate) fn architectures() -> Vec<Architecture> {
     for (shape, activation, norm) in [
         ("64x12", "relu", "none"),
         ("64x12", "gelu", "layer"),
-        ("32x30", "tanh", "none"),
-        ("32x30", "silu", "batch"),
-        ("64x50", "relu", "layer"),
-        ("64x50", "elu", "none"),
-        ("128x8", "mish", "none"),
-        ("128x8", "selu", "none"),
+        ("32x20", "tanh", "none"),
+        ("32x20", "silu", "batch"),
+        ("32x50", "relu", "layer"),
+        ("32x100", "elu", "none"),
+        ("128x6", "mish", "none"),
+        ("128x6", "selu", "none"),
     ] {
         let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm}, residual=true)");
         all.push(("residual mlp", line));
@@ -112,8 +114,8 @@ pub(crate) fn architectures() -> Vec<Architecture> {
         ("8x6", "leaky_relu(slope=0.2)"),
         ("8x2, 16x2", "selu, pool=max"),
         ("8x2, 16x2", "relu, pool=average"),
-        ("12x6", "relu, norm=batch"),
-        ("12x6", "silu, norm=group"),
+        ("12x4", "relu, norm=batch"),
+        ("12x4", "silu, norm=group"),
     ] {
         all.push(("conv", format!("conv(1x8x8, {shape}, 4, {rest})")));
     }
@@ -135,10 +137,10 @@ pub(crate) fn architectures() -> Vec<Architecture> {
         (1, "norm=post"),
         (2, "norm=post"),
         (2, "norm=pre"),
-        (2, "norm=pre, gated=true"),
-        (2, "norm=pre, activation=relu"),
-        (4, "norm=pre"),
-        (4, "norm=pre, tied=false"),
+        (1, "norm=pre, gated=true"),
+        (1, "norm=pre, activation=relu"),
+        (3, "norm=pre"),
+        (3, "norm=pre, tied=false"),
     ] {
         let line =
             format!("transformer(layers={layers}, width=16, heads=2, vocab=28, context=8, {rest})");
@@ -168,6 +170,7 @@ pub(crate) fn architectures() -> Vec<Architecture> {
                 "conv" | "residual conv" => Task::Digits,
                 _ => Task::Blobs,
             },
+            batch: if family == "mlp" { 32 } else { 16 },
             place,
         })
         .collect()

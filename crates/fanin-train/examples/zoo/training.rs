@@ -16,10 +16,8 @@ use crate::set::{Architecture, Member, Origin};
 
 /// Steps of each training.
 const STEPS: usize = 150;
-/// Samples of each step.
-const BATCH: usize = 32;
-/// Learning rates, half a decade apart. The three in the middle are tried for every start, then the
-/// neighbours of the best; all of them where none of those has learned.
+/// Learning rates, half a decade apart. Two are tried for every start, then the neighbours of
+/// the best; all of them where none of those has learned.
 const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
 /// Part of the chance level that a training must get below it to have learned.
 const LEARNED: f64 = 0.2;
@@ -162,7 +160,11 @@ impl Archive {
         }
         let form = Form::of(network)?;
         let dataset = architecture.task.generate(&form, Seed::new(0))?;
-        let bench = Bench { network, dataset };
+        let bench = Bench {
+            network,
+            dataset,
+            batch: architecture.batch,
+        };
         let jobs: Mutex<Vec<(Start<'_>, Option<String>)>> =
             Mutex::new(starts.into_iter().zip(fixes).collect());
         let done = Mutex::new((Vec::new(), None));
@@ -192,6 +194,7 @@ impl Archive {
 struct Bench<'a> {
     network: &'a Network,
     dataset: Dataset,
+    batch: usize,
 }
 
 impl Bench<'_> {
@@ -205,7 +208,7 @@ impl Bench<'_> {
     ) -> Result<Trained, TrainError> {
         let chance = self.dataset.chance;
         let mut tried: BTreeMap<usize, Curve> = BTreeMap::new();
-        let mut open: Vec<usize> = vec![2, 3, 4];
+        let mut open: Vec<usize> = vec![2, 4];
         loop {
             for at in open.drain(..) {
                 tried.insert(at, self.run(start, RATES[at], 0)?);
@@ -245,7 +248,7 @@ impl Bench<'_> {
             threads: Some(1),
             ..TrainOptions::new(self.dataset.objective, Optimizer::ADAM)
         };
-        let mut batches = self.dataset.batches(BATCH, seed);
+        let mut batches = self.dataset.batches(self.batch, seed);
         let mut batch_list = Vec::with_capacity(STEPS);
         for _ in 0..STEPS {
             batch_list.push(batches.batch()?);
@@ -278,7 +281,7 @@ fn best(tried: &BTreeMap<usize, Curve>) -> usize {
 /// A network of the zoo, open.
 pub(crate) fn open(architecture: &Architecture) -> Result<Network, Box<dyn Error>> {
     let dims = Dims {
-        batch: Some(BATCH),
+        batch: Some(architecture.batch),
         ..Dims::default()
     };
     Ok(Network::open(&architecture.line, &dims)?)
