@@ -39,8 +39,9 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             continue;
         }
         let stretch = trunk.get(start..at).unwrap_or(&[]);
+        let before = trunk.get(..start).unwrap_or(&[]);
         start = at;
-        if let Some((excess, finding)) = judge(scene, stretch)
+        if let Some((excess, finding)) = judge(scene, before, stretch)
             && worst.as_ref().is_none_or(|(most, _)| excess > *most)
         {
             worst = Some((excess, finding));
@@ -55,7 +56,11 @@ fn difference(place: &Place<'_>) -> Option<f64> {
     Some((1.0 - cosine).max(1e-13))
 }
 
-fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
+fn judge(
+    scene: &Scene<'_>,
+    earlier: &[Place<'_>],
+    stretch: &[Place<'_>],
+) -> Option<(f64, Finding)> {
     let known: Vec<(&Place<'_>, f64)> = stretch
         .iter()
         .filter_map(|place| Some((place, difference(place)?)))
@@ -80,18 +85,24 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         return None;
     };
     let shares = shares(&known);
-    // A bias that all samples share draws them together; else the layer that does most of it.
-    let blamed = layers
+    // Behind equal units samples differ in one number, which the next layers lose: theirs is not the
+    // fault. A bias that all samples share draws them together; else the layer that does most of it.
+    let until = earlier.iter().chain(stretch);
+    let equal = until.filter(|place| place.step == Step::Layer && has_equal_units(scene, place));
+    let equal = equal.last();
+    let most = layers
         .iter()
         .copied()
         .min_by(|a, b| change_at(&shares, a).total_cmp(&change_at(&shares, b)))?;
+    let blamed = equal.unwrap_or(most);
     let biases = layers.iter().filter_map(|layer| {
         let bias = scene.made_by(layer.seen).shift?;
         let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);
         (seen.rms > 0.5 * forward.rms).then_some(bias)
     });
     let biases: Vec<_> = biases.collect();
-    let parameter = biases.first().copied().or(blamed.weight);
+    let spoilt = equal.and_then(|place| place.weight);
+    let parameter = spoilt.or(biases.first().copied()).or(blamed.weight);
     let weights = layers.iter().filter_map(|layer| layer.weight);
     let names = parameter
         .into_iter()
@@ -124,6 +135,13 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         further_fixes: fixes.collect(),
     };
     Some((excess, finding))
+}
+
+/// Whether half of a layer's units or more have the same weights as another one.
+fn has_equal_units(scene: &Scene<'_>, place: &Place<'_>) -> bool {
+    let seen = place.weight.and_then(|weight| scene.seen(weight));
+    let units = seen.and_then(|seen| seen.units.as_ref());
+    units.is_some_and(|units| units.count > 1 && 2 * units.distinct_weights <= units.count)
 }
 
 /// What so many layers of ReLU of critical scale make of a cosine between samples.

@@ -58,11 +58,6 @@ impl Curve {
 }
 
 impl Trained {
-    /// Whether it got a fifth below the chance level.
-    pub(crate) fn learned(&self) -> bool {
-        self.course().last <= (1.0 - LEARNED) * self.chance
-    }
-
     /// The run of median final loss; the worse of two.
     fn course(&self) -> Course {
         let mut runs: Vec<&Curve> = self.runs.iter().collect();
@@ -88,6 +83,21 @@ pub(crate) fn outcomes(starts: &[&Trained], judged: &[&Trained]) -> Vec<(Outcome
             verdict.map_or((Outcome::Fails, None), |v| (v.outcome, v.progress))
         })
         .collect()
+}
+
+/// Whether what the starts of a network came to says anything about the starts: the best gets a fifth
+/// below the chance level, and half of its way within half of the steps, so that a start that is
+/// twice as slow could still be seen to learn.
+pub(crate) fn tells(starts: &[&Trained]) -> bool {
+    let courses: Vec<Course> = starts.iter().map(|start| start.course()).collect();
+    let chance = starts.first().map_or(f64::NAN, |start| start.chance);
+    let verdicts = judge(chance, &courses);
+    let pairs = courses.iter().zip(verdicts);
+    let best = pairs.min_by(|(a, _), (b, _)| a.last.total_cmp(&b.last));
+    best.is_some_and(|(course, verdict)| {
+        let early = verdict.steps_to_half.is_some_and(|at| at <= STEPS / 2);
+        early && course.last <= (1.0 - LEARNED) * chance
+    })
 }
 
 /// All that was trained so far, in a file of JSON lines.
