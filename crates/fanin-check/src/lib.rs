@@ -8,7 +8,6 @@ mod check;
 mod checkup;
 mod family;
 mod fix;
-mod gaussian;
 mod optimizer;
 mod page;
 mod proposal;

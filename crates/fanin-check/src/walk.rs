@@ -180,13 +180,20 @@ pub(crate) fn departure<'a, 'b>(
     };
     let mut worst: Option<(Severity, f64, usize, usize)> = None;
     for (i, from) in points.iter().enumerate() {
+        let (mut before, mut largest) = (from.level, 0.0f64);
         for (j, to) in points.iter().enumerate().skip(i + 1) {
             if to.stretch != from.stretch {
                 break;
             }
+            largest = largest.max(sign * (to.level - before));
+            before = to.level;
             let excess = sign * (to.level - from.level) - band(from, to);
             let single = j == i + 1 && to.layer.is_some_and(|layer| layer.step == Step::Layer);
-            let Some(severity) = severity(excess, single) else {
+            let stays = match direction {
+                Direction::Down => excess - largest,
+                Direction::Up => excess,
+            };
+            let Some(severity) = severity(excess, stays, single) else {
                 continue;
             };
             if worst.is_none_or(|(s, e, ..)| (severity, excess) > (s, e)) {
@@ -227,13 +234,19 @@ pub(crate) fn departure<'a, 'b>(
     })
 }
 
-fn severity(excess: f64, single: bool) -> Option<Severity> {
+/// `stays` is what is left of an excess once the layer that does most of it has learned.
+///
+/// The gradient of a faint weight is as large as all others are, only theirs is faint: the weight
+/// grows first, as a zero end of a residual branch does (F302), and frees the rest. So one faint
+/// layer slows training but does not stop it; two faint ones stop each other. A loud layer is not
+/// mended like that: the gradients of the others are as large as it is.
+fn severity(excess: f64, stays: f64, single: bool) -> Option<Severity> {
     let (slow, hopeless) = if single {
         (ODD, MISTAKE)
     } else {
         (SLOW, HOPELESS)
     };
-    if excess > hopeless.ln() {
+    if stays > hopeless.ln() {
         Some(Severity::Error)
     } else if excess > slow.ln() {
         Some(Severity::Warning)

@@ -10,7 +10,7 @@ use fanin_network::Network;
 use fanin_run::train::{Look, Optimizer, TrainOptions, train};
 use serde::Serialize;
 
-use crate::outcome::{Course, judge, smooth};
+use crate::outcome::{Course, judge};
 use crate::{Dataset, Form, Start, TrainError, Verdict, sweep};
 
 /// The learning rate.
@@ -332,11 +332,7 @@ fn verdicts(chance: f64, results: &mut [StartResult]) {
             pool.sort_by(|a, b| a.loss_after(steps).total_cmp(&b.loss_after(steps)));
             let median = pool.get(pool.len() / 2)?;
             let losses = &median.losses[..steps.min(median.losses.len())];
-            let course = Course {
-                last: median.loss_after(steps),
-                curve: smooth(losses, (steps as f64 / 40.0).max(5.0)),
-            };
-            Some((k, course))
+            Some((k, Course::new(losses, median.loss_after(steps))))
         })
         .unzip();
     for (k, verdict) in places.into_iter().zip(judge(chance, &courses)) {

@@ -22,6 +22,6 @@ pub use compare::{Comparison, Rate, Run, Settings, StartResult, Tried, compare};
 pub use dataset::{Batches, Dataset, Samples};
 pub use error::TrainError;
 pub use form::{Form, Input, Output};
-pub use outcome::{Outcome, Verdict};
+pub use outcome::{Course, Outcome, Verdict, judge};
 pub use start::Start;
 pub use task::Task;

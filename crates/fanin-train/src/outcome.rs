@@ -38,11 +38,22 @@ const LEARNED: f64 = 0.05;
 const FEW: usize = 10;
 
 /// Smoothed final loss and curve of a run or of the median over several.
-pub(crate) struct Course {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Course {
     /// Infinite where it diverged.
-    pub(crate) last: f64,
+    pub last: f64,
     /// Smoothed loss per step.
-    pub(crate) curve: Vec<f64>,
+    pub curve: Vec<f64>,
+}
+
+impl Course {
+    /// The course of a training of these losses, step by step.
+    pub fn new(losses: &[f32], last: f64) -> Self {
+        Self {
+            last,
+            curve: smooth(losses, (losses.len() as f64 / 40.0).max(5.0)),
+        }
+    }
 }
 
 /// Judges all starts of one network together.
@@ -51,7 +62,7 @@ pub(crate) struct Course {
 /// is (c - l) / (c - b). It fails below 0.2, trains from 0.8 on if it was half way within 4 times the
 /// steps of the fastest start that trains (ten steps count as none), and is slow in between. If the
 /// best start is not 5 % below chance, all fail.
-pub(crate) fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
+pub fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
     let best = courses.iter().fold(f64::INFINITY, |b, c| b.min(c.last));
     let way = chance - best;
     let learned = way >= LEARNED * chance;

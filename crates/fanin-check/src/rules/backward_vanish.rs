@@ -15,8 +15,8 @@ pub(super) const PAGE: Page = Page {
     judged: "The length of the gradient with respect to activations (not to weights), from the last hidden \
 layer back to the first, along the values that every way passes; where a normalization removes the \
 scale of a value, the gradient times that scale. Critical weights keep it, up to the same random walk \
-as forward. Beyond its band a factor of 31.6 is a warning and 1000 an error, in one layer alone 10 \
-and 30.",
+as forward. Beyond its band a factor of 31.6 is a warning, in one layer alone 10, and 1000 without \
+the layer that fades most an error (see F101).",
     fix: "As for F101. Sigmoid and softplus have no weight scale that keeps gradients: use a normalization, or another activation.",
     reference: "Glorot & Bengio 2010; Schoenholz et al. 2017, arXiv:1611.01232",
 };

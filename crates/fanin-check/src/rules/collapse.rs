@@ -1,6 +1,8 @@
 //! F401: all samples become alike.
 
-use crate::gaussian::rectified_cosine;
+use fanin::Activation;
+use fanin_theory::criticality::LayerMap;
+
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
@@ -37,8 +39,9 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             continue;
         }
         let stretch = trunk.get(start..at).unwrap_or(&[]);
+        let before = trunk.get(..start).unwrap_or(&[]);
         start = at;
-        if let Some((excess, finding)) = judge(scene, stretch)
+        if let Some((excess, finding)) = judge(scene, before, stretch)
             && worst.as_ref().is_none_or(|(most, _)| excess > *most)
         {
             worst = Some((excess, finding));
@@ -53,7 +56,11 @@ fn difference(place: &Place<'_>) -> Option<f64> {
     Some((1.0 - cosine).max(1e-13))
 }
 
-fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
+fn judge(
+    scene: &Scene<'_>,
+    earlier: &[Place<'_>],
+    stretch: &[Place<'_>],
+) -> Option<(f64, Finding)> {
     let known: Vec<(&Place<'_>, f64)> = stretch
         .iter()
         .filter_map(|place| Some((place, difference(place)?)))
@@ -68,8 +75,7 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
     }
     let layers = stretch.iter().filter(|place| place.step == Step::Layer);
     let layers: Vec<&Place<'_>> = layers.collect();
-    let expected = (0..layers.len()).fold(1.0 - before.min(1.0), |c, _| rectified_cosine(c));
-    let expected = 1.0 - expected;
+    let expected = 1.0 - rectified_cosine(1.0 - before.min(1.0), layers.len());
     let excess = (expected / after).ln();
     let severity = if excess > HOPELESS {
         Severity::Error
@@ -79,18 +85,24 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         return None;
     };
     let shares = shares(&known);
-    // A bias that all samples share draws them together; else the layer that does most of it.
-    let blamed = layers
+    // Behind equal units samples differ in one number, which the next layers lose: theirs is not the
+    // fault. A bias that all samples share draws them together; else the layer that does most of it.
+    let until = earlier.iter().chain(stretch);
+    let equal = until.filter(|place| place.step == Step::Layer && has_equal_units(scene, place));
+    let equal = equal.last();
+    let most = layers
         .iter()
         .copied()
         .min_by(|a, b| change_at(&shares, a).total_cmp(&change_at(&shares, b)))?;
+    let blamed = equal.unwrap_or(most);
     let biases = layers.iter().filter_map(|layer| {
         let bias = scene.made_by(layer.seen).shift?;
         let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);
         (seen.rms > 0.5 * forward.rms).then_some(bias)
     });
     let biases: Vec<_> = biases.collect();
-    let parameter = biases.first().copied().or(blamed.weight);
+    let spoilt = equal.and_then(|place| place.weight);
+    let parameter = spoilt.or(biases.first().copied()).or(blamed.weight);
     let weights = layers.iter().filter_map(|layer| layer.weight);
     let names = parameter
         .into_iter()
@@ -123,6 +135,19 @@ fn judge(scene: &Scene<'_>, stretch: &[Place<'_>]) -> Option<(f64, Finding)> {
         further_fixes: fixes.collect(),
     };
     Some((excess, finding))
+}
+
+/// Whether half of a layer's units or more have the same weights as another one.
+fn has_equal_units(scene: &Scene<'_>, place: &Place<'_>) -> bool {
+    let seen = place.weight.and_then(|weight| scene.seen(weight));
+    let units = seen.and_then(|seen| seen.units.as_ref());
+    units.is_some_and(|units| units.count > 1 && 2 * units.distinct_weights <= units.count)
+}
+
+/// What so many layers of ReLU of critical scale make of a cosine between samples.
+pub(super) fn rectified_cosine(cosine: f64, layers: usize) -> f64 {
+    let critical = LayerMap::of(Activation::Relu, 2.0, 0.0);
+    (0..layers).fold(cosine, |c, _| critical.correlation(1.0, c))
 }
 
 /// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
@@ -174,4 +199,25 @@ fn shares(known: &[(&Place<'_>, f64)]) -> Vec<Share> {
 fn change_at(shares: &[Share], layer: &Place<'_>) -> f64 {
     let share = shares.iter().find(|share| share.node == layer.seen.node);
     share.map_or(0.0, |share| share.log_change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rectified_cosine;
+
+    /// The arc-cosine kernel of order 1 (Cho & Saul 2009), iterated from 0.
+    #[test]
+    fn the_cosine_map_of_relu() {
+        for (layers, cosine) in [
+            (1, std::f64::consts::FRAC_1_PI),
+            (2, 0.493_731_09),
+            (10, 0.871_535_52),
+            (100, 0.996_423_15),
+        ] {
+            assert!(
+                (rectified_cosine(0.0, layers) - cosine).abs() < 1e-8,
+                "{layers}"
+            );
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub(super) const PAGE: Page = Page {
     title: "nothing passes: outputs or gradients of exactly zero",
     what: "A value that every way to the output passes is zero for every sample, or weights get a gradient of exactly zero.",
     why: "What is zero for every sample neither carries anything forward nor lets a gradient back; the layers before it cannot learn.",
-    judged: "A hidden value of rms zero is an error. (Single units that are zero for every sample are F303's matter.) Gradients of zero are an error where most weights have them and no weight is zero on purpose; a zero factor that itself gets a gradient (zero head, zero end of a residual branch, ReZero) moves at the first step and frees the rest, which is a note.",
+    judged: "A hidden value of rms zero is an error, or a warning if the weight that makes it gets a gradient: then it moves at the first step. (Single units that are zero for every sample are F303's matter.) Gradients of zero are an error where most weights have them and no weight is zero on purpose; a zero factor that itself gets a gradient (zero head, zero end of a residual branch, ReZero) moves at the first step and frees the rest, which is a note.",
     fix: "Draw the weights of the blamed layer, and start biases at zero rather than below.",
     reference: "Lu et al. 2019, arXiv:1903.06733; Zhang et al. 2019, arXiv:1901.09321; Bachlechner et al. 2020, arXiv:2003.04887",
 };
@@ -37,14 +37,27 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
         .iter()
         .rev()
         .find_map(|place| place.weight);
+    // A zero weight whose own gradient is not zero moves at the first step: its activation has a slope
+    // at zero, and what follows differs from unit to unit.
+    let gradient = weight.and_then(|weight| scene.seen(weight)?.gradient_rms);
+    let moves = gradient.is_some_and(|rms| rms > 0.0);
     Some(Finding {
         code: CODE,
-        severity: Severity::Error,
+        severity: if moves {
+            Severity::Warning
+        } else {
+            Severity::Error
+        },
         node: place.seen.node.clone(),
         parameter: weight.map(|weight| weight.name.clone()),
         message: format!(
-            "`{}` is zero for every sample, and every way to the output leads through it: no input reaches the output and no gradient comes back",
-            place.seen.node
+            "`{}` is zero for every sample, and every way to the output leads through it: no input reaches the output and {}",
+            place.seen.node,
+            if moves {
+                "no gradient comes back past it, until its weight, which gets one itself, has moved"
+            } else {
+                "no gradient comes back"
+            }
         ),
         evidence: Evidence::exact(0.0, place.reference),
         fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),

@@ -10,6 +10,7 @@ mod dead_units;
 mod duplicated_weights;
 mod equal_outputs;
 mod first_step;
+mod forgetting;
 mod forward_explode;
 mod forward_vanish;
 mod initial_loss;
@@ -56,6 +57,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(&collapse::PAGE, collapse::run),
     rule(&chaos::PAGE, chaos::run),
     rule(&rank_collapse::PAGE, rank_collapse::run),
+    rule(&forgetting::PAGE, forgetting::run),
     rule(&constant_weight::PAGE, constant_weight::run),
     rule(&duplicated_weights::PAGE, duplicated_weights::run),
     rule(&wrong_fans::PAGE, wrong_fans::run),

@@ -1,8 +1,8 @@
 //! F304: more units are in the flat part of their activation than a sound scale leaves.
 
 use fanin::Activation;
-use fanin::moments::expectation;
 use fanin_run::Observation;
+use fanin_theory::units::saturated_share;
 
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
@@ -22,9 +22,6 @@ units, what a gain of 5/3 leaves, are neither.)",
     fix: "Scale the weight down to what its activation wants, Xavier for tanh; start biases at zero.",
     reference: "Glorot & Bengio 2010; Rakitianskaia & Engelbrecht 2015, Measuring saturation in neural networks",
 };
-
-/// Share of the largest derivative below which an activation counts as flat.
-const FLAT: f64 = 0.0591;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut worst: Option<(f64, Finding)> = None;
@@ -60,7 +57,7 @@ fn judge(scene: &Scene<'_>, seen: &Observation) -> Option<(f64, Finding)> {
     let spread = (before.forward.rms.powi(2) - before.forward.mean.powi(2))
         .max(0.0)
         .sqrt();
-    let expected = flat_share(activation, factor * spread);
+    let expected = saturated_share(activation, 0.0, (factor * spread).powi(2));
     let left = (1.0 - saturated) / (1.0 - expected).max(f64::MIN_POSITIVE);
     let severity = if left < 0.1 {
         Severity::Error
@@ -91,13 +88,6 @@ fn judge(scene: &Scene<'_>, seen: &Observation) -> Option<(f64, Finding)> {
     Some((left, finding))
 }
 
-/// The share of N(0, std²) where the activation is flat.
-fn flat_share(activation: Activation, std: f64) -> f64 {
-    let steepest = activation.derivative(0.0).abs();
-    let flat = |x: f64| f64::from(u8::from(activation.derivative(x).abs() < FLAT * steepest));
-    expectation(flat, 0.0, std).clamp(0.0, 1.0)
-}
-
 /// The activations that are flat on both sides and steepest at zero.
 fn activation(op: &str) -> Option<Activation> {
     Some(match op {
@@ -119,7 +109,7 @@ mod tests {
     /// Gain 5/3 leaves pre-activations of deviation 1.085578 and 5.394 % of tanh saturated.
     #[test]
     fn the_known_share_of_gain_five_thirds() {
-        let share = flat_share(Activation::Tanh, 1.178_480_49f64.sqrt());
+        let share = saturated_share(Activation::Tanh, 0.0, 1.178_480_49);
         assert!((share - 0.05394).abs() < 2e-4, "{share}");
     }
 }

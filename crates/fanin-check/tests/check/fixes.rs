@@ -39,7 +39,7 @@ fn both_ways_mend_wrong_scales() {
         Case::auto("conv(3x12x12, 16x8, 10, relu)").scale_weights(0.2),
     ];
     for (index, case) in cases.iter().enumerate() {
-        assert_eq!(case.check().verdict, Verdict::Faulty, "case {index}");
+        assert_ne!(case.check().verdict, Verdict::Healthy, "case {index}");
         for basis in [Basis::Measurement, Basis::Prediction] {
             let (after, changed) = rescaled(case, basis);
             let checkup = after.check();

@@ -1,4 +1,4 @@
-//! Samples that become alike or fly apart: F401 to F403.
+//! Samples and steps that become alike or fly apart: F401 to F404.
 
 use fanin_check::Severity;
 
@@ -107,4 +107,29 @@ fn attention_that_outweighs_the_stream_collapses_rank() {
     );
     let total: f64 = finding.evidence.shares.iter().map(|s| s.log_change).sum();
     assert!((total - finding.evidence.measured.ln()).abs() < 1e-6 * total.abs());
+}
+
+/// A plain recurrent layer is a chain of as many layers as there are steps.
+#[test]
+fn a_state_that_fades_is_found() {
+    let line = "rnn(8, 64, 5, time=24)";
+    silent(&Case::auto(line).check(), "F404");
+    let recurrent = |line: &str| {
+        let case = Case::auto(line);
+        let mut parameters = case.network.parameters.iter();
+        let hidden = fanin_network::Role::RecurrentHidden;
+        let found = parameters.find(|p| p.purpose.role == hidden);
+        found.unwrap().name.clone()
+    };
+    let name = recurrent(line);
+    for (factor, severity) in [(0.75, Severity::Warning), (0.5, Severity::Error)] {
+        Case::auto(line)
+            .scale(&name, factor)
+            .mended("F404", severity, &name);
+    }
+    // Over few steps the same weight forgets nothing, and gates carry the state past it.
+    for line in ["rnn(8, 64, 5, time=4)", "gru(8, 64, 5, time=24)"] {
+        let case = Case::auto(line).scale(&recurrent(line), 0.5);
+        silent(&case.check(), "F404");
+    }
 }

@@ -37,6 +37,15 @@ fn a_hidden_layer_of_zeros_stops_everything() {
     }
 }
 
+/// Where the activation has a slope at zero, one zero layer gets a gradient and moves; two do not.
+#[test]
+fn a_zero_layer_that_gets_a_gradient_moves() {
+    let tanh = || Case::auto("mlp(32, 64x4, 10, tanh)").fill("layers.1.weight", 0.0);
+    tanh().mended("F302", Severity::Warning, "layers.1.weight");
+    let two = tanh().fill("layers.3.weight", 0.0);
+    two.mended("F302", Severity::Error, "layers.1.weight");
+}
+
 #[test]
 fn a_head_of_zeros_is_sound() {
     let checkup = Case::auto(CHAIN).fill("layers.4.weight", 0.0).check();

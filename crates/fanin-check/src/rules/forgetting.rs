@@ -1,0 +1,79 @@
+//! F404: a recurrent layer that forgets.
+
+use fanin_network::{Node, NodeId};
+use fanin_theory::band::{DEVIATIONS, layer_variance};
+
+use crate::scene::{Scene, number};
+use crate::spine::parameter_of;
+use crate::{Code, Evidence, Finding, Page, Severity};
+
+const CODE: Code = Code(404);
+
+pub(super) const PAGE: Page = Page {
+    code: CODE,
+    title: "a recurrent layer that forgets its first steps",
+    what: "The weights from the state to the state shrink what they carry so much that nothing of the first step is left at the last.",
+    why: "A plain recurrent layer over T steps is a chain of T layers that share one weight. Signal and gradient between the first step and the last shrink by the same factor at each step, and what is learned comes from the last few steps alone.",
+    judged: "The spectral radius of the n × n weight from state to state is about √n times the deviation of its \
+elements (circular law) or n times their mean, whichever is larger; the activation's derivative only \
+takes from it. To the power of the steps between, less one for the weight's own gradient, a factor \
+of 1/31.6 is a warning and 1/1000 an error, as in a chain of layers (F101). Plain recurrent layers \
+only: in LSTM and GRU the gates carry the state past this weight.",
+    fix: "Draw the weight from state to state orthogonal, with gain 1.",
+    reference: "Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063; Saxe et al. 2014, arXiv:1312.6120",
+};
+
+/// ln of the factor in rms that slows (see F101).
+const SLOW: f64 = 3.45;
+/// ln of the factor in rms that no training makes up for.
+const HOPELESS: f64 = 6.91;
+
+pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+    let nodes = scene.network.nodes.iter().enumerate();
+    let found = nodes.filter(|(_, node)| node.op == "RNN");
+    found
+        .filter_map(|(at, node)| judge(scene, NodeId::from(at), node))
+        .collect()
+}
+
+fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
+    let input = |k: usize| node.inputs.get(k).copied().flatten();
+    let weight = parameter_of(scene.network, input(2)?)?;
+    let seen = scene.seen(weight)?;
+    let fed = scene.observation(&scene.network.value(input(0)?).name)?;
+    let steps = *fed
+        .shape
+        .get(usize::from(node.attributes.int("layout", 0) == 1))?;
+    let units = *weight.shape.last()? as f64;
+    let variance = (seen.rms * seen.rms - seen.mean * seen.mean).max(0.0);
+    let radius = (units * variance).sqrt().max(units * seen.mean.abs());
+    let between = steps.saturating_sub(2) as f64;
+    let fade = between * radius.ln();
+    // The walk of a chain of linear layers (see F101).
+    let band = 0.5 * DEVIATIONS * (between * layer_variance(3.0, units)).sqrt();
+    let excess = -fade - band;
+    let severity = if radius == 0.0 || seen.non_finite > 0 {
+        return None; // zeros are F302's, NaN F701's
+    } else if excess > HOPELESS {
+        Severity::Error
+    } else if excess > SLOW {
+        Severity::Warning
+    } else {
+        return None;
+    };
+    Some(Finding {
+        code: CODE,
+        severity,
+        node: scene.network.node(id).name.clone(),
+        parameter: Some(weight.name.clone()),
+        message: format!(
+            "`{}` multiplies the state by at most {} at each of {steps} steps: of the first step {} is left at the last",
+            weight.name,
+            number(radius),
+            number((fade + radius.ln()).exp())
+        ),
+        evidence: Evidence::new(fade.exp(), 1.0, [(-SLOW - band).exp(), band.exp()]),
+        fix: scene.proposal.fix(&weight.name),
+        further_fixes: Vec::new(),
+    })
+}

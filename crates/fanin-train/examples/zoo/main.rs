@@ -1,0 +1,106 @@
+//! Does the verdict hold? Many networks, trained from many starts, and what `fanin check` had said.
+//!
+//! ```text
+//! zoo train  FILE [PART] [WORD]           trains every start of every network; hours on a slow machine
+//! zoo fix    FILE [PART] [WORD]           checks every start, trains the faulty ones after `--fix`
+//! zoo list   FILE [PART] [WORD]           one line per start: outcome, verdict, findings, blame
+//! zoo report FILE [OUT.md] [NOTE]         the tables of docs/zoo.md; NOTE says when and where
+//! ```
+//!
+//! FILE is JSON lines: what each training came to, which does not depend on any rule of the check.
+//! It is added to, so a run that was ended goes on where it was, and judging anew with other rules
+//! costs no training but that of changed fixes. PART is `tuning`, `held-out` or `all`; WORD picks
+//! the networks that contain it.
+#![allow(clippy::print_stdout, reason = "an example talks to the terminal")]
+
+mod judging;
+mod mutation;
+mod report;
+mod set;
+mod training;
+
+use std::error::Error;
+use std::path::Path;
+
+use fanin_check::Verdict;
+
+use crate::set::{Architecture, Part, architectures};
+use crate::training::Archive;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo report FILE [OUT.md] [NOTE]";
+    let [command, path, rest @ ..] = words.as_slice() else {
+        return Err(usage.into());
+    };
+    let mut archive = Archive::open(Path::new(path))?;
+    if *command == "report" {
+        let rows = report::rows(&archive, &architectures())?;
+        let text = report::markdown(&rows, rest.get(1).copied().unwrap_or_default());
+        return match rest.first() {
+            Some(out) => Ok(std::fs::write(out, text)?),
+            None => {
+                print!("{text}");
+                Ok(())
+            }
+        };
+    }
+    let chosen = chosen(rest)?;
+    match *command {
+        "train" => train(&mut archive, &chosen),
+        "fix" => fix(&mut archive, &chosen),
+        "list" => {
+            for row in report::rows(&archive, &chosen)?.judged {
+                println!("{row}");
+            }
+            Ok(())
+        }
+        _ => Err(usage.into()),
+    }
+}
+
+/// The networks of a part, or all, that contain a word.
+fn chosen(rest: &[&str]) -> Result<Vec<Architecture>, String> {
+    let part = match rest.first() {
+        None | Some(&"all") => None,
+        Some(text) => Some(text.parse::<Part>()?),
+    };
+    let word = rest.get(1).copied().unwrap_or_default();
+    let all = architectures().into_iter();
+    Ok(all
+        .filter(|one| part.is_none_or(|part| one.part == part) && one.line.contains(word))
+        .collect())
+}
+
+fn train(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn Error>> {
+    for (k, architecture) in chosen.iter().enumerate() {
+        println!("{} of {}: {}", k + 1, chosen.len(), architecture.line);
+        let network = training::open(architecture)?;
+        let members = architecture.members();
+        let starts = members.iter();
+        let starts = starts.map(|member| (training::start(&network, member).0, None));
+        archive.train(architecture, &network, starts.collect())?;
+    }
+    Ok(())
+}
+
+/// Trains what is called faulty once more, after the changes that the check proposes.
+fn fix(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn Error>> {
+    for (k, architecture) in chosen.iter().enumerate() {
+        println!("{} of {}: {}", k + 1, chosen.len(), architecture.line);
+        let network = training::open(architecture)?;
+        let mut fixed = Vec::new();
+        for member in architecture.members() {
+            let (start, _) = training::start(&network, &member);
+            let weights = judging::first_weights(&start)?;
+            let checkup = judging::checkup(&network, &member, &weights)?;
+            if checkup.verdict == Verdict::Faulty {
+                let start = judging::fixed(&network, start, checkup)?;
+                fixed.extend(start.map(|(start, text)| (start, Some(text))));
+            }
+        }
+        archive.train(architecture, &network, fixed)?;
+    }
+    Ok(())
+}
