@@ -281,6 +281,8 @@ def main() -> None:
     fanin = arguments.fanin.resolve()
     if not fanin.exists():
         sys.exit(f"{fanin} is not there; build it with `cargo build --release --workspace`")
+    # What an earlier run left would show in what the commands print.
+    shutil.rmtree(BOOK / "scratch", ignore_errors=True)
     for chapter in sorted(SOURCE.glob("*.md")):
         if arguments.only in (None, chapter.stem):
             text = chapter.read_text()

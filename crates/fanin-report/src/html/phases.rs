@@ -168,10 +168,12 @@ fn plot(line: &CriticalLine, placed: &[Placed<'_>]) -> String {
             .iter()
             .map(|[weight, bias]| format!("{:.1},{:.1}", x(*weight), y(*bias)))
             .collect();
-        let top = edge.last().map_or(0.0, |[_, bias]| *bias);
+        let ([first, _], [_, top]) = (edge[0], edge[edge.len() - 1]);
         let _ = write!(
             svg,
-            "<polygon class=\"chaos\" points=\"{} {:.1},{:.1} {:.1},{:.1}\"/><polyline class=\"critical\" points=\"{}\"/>",
+            "<polygon class=\"chaos\" points=\"{:.1},{:.1} {} {:.1},{:.1} {:.1},{:.1}\"/><polyline class=\"critical\" points=\"{}\"/>",
+            x(first),
+            y(0.0),
             points.join(" "),
             x(right),
             y(top),
