@@ -50,8 +50,8 @@ pub(crate) struct Course {
 /// With chance level c, best final loss b among all starts and a start's final loss l, its progress
 /// is (c - l) / (c - b). It fails below 0.2, trains from 0.8 on if it was half way within 4 times the
 /// steps of the fastest start that trains (ten steps count as none), and is slow in between. If the
-/// best start is not 5 % below chance, all fail.
-pub(crate) fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
+/// best start is not 5 % below chance, all fail, and there is no half way to time them to.
+pub(crate) fn judge(chance: f64, courses: &[Course]) -> (Option<f64>, Vec<Verdict>) {
     let best = courses.iter().fold(f64::INFINITY, |b, c| b.min(c.last));
     let way = chance - best;
     let learned = way >= LEARNED * chance;
@@ -88,7 +88,7 @@ pub(crate) fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
             }
         }
     }
-    verdicts
+    (learned.then_some(half), verdicts)
 }
 
 /// Exponential mean of a loss curve over about `span` steps, unbiased at its beginning.
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_rule_is_the_one_that_is_written() {
         let chance = 2.3;
-        let verdicts = judge(
+        let (target, verdicts) = judge(
             chance,
             &[
                 course(2.3, 0.1, 400, 20.0),
@@ -141,17 +141,20 @@ mod tests {
         use Outcome::{Fails, Slow, Trains};
         assert_eq!(outcomes, [Trains, Trains, Slow, Fails, Slow, Fails, Fails]);
         assert_eq!(verdicts[0].progress, Some(1.0));
+        let target = target.unwrap();
+        assert!((target - (2.3 + 0.1) / 2.0).abs() < 1e-6, "{target}");
         assert_eq!(verdicts[5].progress, None);
         assert!(verdicts[6].progress.unwrap() < 0.0);
     }
 
     #[test]
     fn where_nobody_learns_all_fail() {
-        let verdicts = judge(
+        let (target, verdicts) = judge(
             2.3,
             &[course(2.3, 2.29, 50, 5.0), course(2.3, 2.28, 50, 5.0)],
         );
         assert!(verdicts.iter().all(|v| v.outcome == Outcome::Fails));
+        assert_eq!(target, None);
     }
 
     #[test]
