@@ -226,10 +226,32 @@ pub(crate) enum FixMode {
     Predict,
 }
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  fanin compare model.onnx --recipes torch,auto            which start trains better?
+  fanin compare \"mlp(64, 64x8, 10, tanh)\" --html out.html  all starts, as a page with curves
+  fanin compare model.onnx --data train.npz --budget 5m    on your own data
+  fanin compare --lesson vanishing                         see what too small a start does, and why
+
+Lessons: symmetry, vanishing, exploding, slow, saturation, dead, plateau, bias.
+
+Ctrl-C ends the trainings and shows what there is; a second one ends the command.";
+
 #[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
 pub(crate) struct CompareArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
+    /// An ONNX file, or a one-line architecture in quotes
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "lesson")]
+    pub model: Option<String>,
+    /// Show what a bad start does, on a network that is made for it, with the numbers of this run
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "batch", "dims", "recipes", "task", "data", "optimizer", "rate", "steps", "seeds"])]
+    pub lesson: Option<String>,
+    /// Samples of a step where the model leaves it open [default: 32]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub batch: Option<usize>,
+    /// Size of a dimension that the model leaves open, by its name in the model; repeatable
+    #[arg(long = "dim", value_name = "NAME=N", value_parser = dimension)]
+    pub dims: Vec<(String, usize)>,
     /// The starts to compare, separated by commas: auto, torch, keras, gpt2, zeros, random, xavier, ...
     #[arg(
         long,
@@ -242,10 +264,13 @@ pub(crate) struct CompareArgs {
     /// the network's kind]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
-    /// Your own data instead: a .npz with `x`, samples along its first axis, and `y`, integers for
-    /// classes or floats for values
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "task")]
+    /// Your own data instead: a .npz with `x` and `y`, a .npy with --labels, MNIST's IDX files, a CSV,
+    /// a text for a network of tokens, or a folder with one folder of PNG pictures per class
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with = "task")]
     pub data: Option<PathBuf>,
+    /// With --data: the file of labels (.npy, IDX), or the column of labels in a CSV [default: the last]
+    #[arg(long, value_name = "FILE|COLUMN", requires = "data")]
+    pub labels: Option<String>,
     /// What changes the weights
     #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
     pub optimizer: OptimizerName,
@@ -264,6 +289,9 @@ pub(crate) struct CompareArgs {
     /// Time that all of it may take, such as 60s or 5m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub budget: std::time::Duration,
+    /// Write curves, gradients and units as one HTML page to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -293,7 +321,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// An initializer (orthogonal), an activation (gelu), a code (F101), a recipe (auto) or an
+    /// An initializer (orthogonal), an activation (gelu), a code (F101), a recipe (auto), a lesson or an
     /// architecture (mlp); without it: the list
     pub name: Option<String>,
 }

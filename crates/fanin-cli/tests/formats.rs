@@ -6,6 +6,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 const SCHEMA: &str = include_str!("../../../docs/checkup.schema.json");
+const COMPARISON: &str = include_str!("../../../docs/comparison.schema.json");
 const FADING: &str = "mlp(32, 64x30, 10, relu)";
 
 /// Runs the command: its status and its standard output.
@@ -45,8 +46,8 @@ fn is(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// Holds a value against a schema: the keywords that `checkup.schema.json` uses, and a panic at any
-/// other, so that none is passed over.
+/// Holds a value against a schema: the keywords that the schemas use, and a panic at any other, so
+/// that none is passed over.
 fn validate(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let fail = |why: String| Err(format!("{at}: {why}: {value}"));
     for (keyword, rule) in schema.as_object().unwrap() {
@@ -137,6 +138,28 @@ fn the_json_conforms_to_its_schema() {
     conforms(&json(&["check", FADING, "--recipe", "torch"], 1));
     let transformer = "transformer(layers=1, width=16, heads=2, vocab=20, context=8)";
     conforms(&json(&["check", transformer], 0));
+}
+
+#[test]
+fn the_json_of_a_comparison_conforms_to_its_schema() {
+    let schema: Value = serde_json::from_str(COMPARISON).unwrap();
+    for extra in [
+        &["--seeds", "2"][..],
+        &["--optimizer", "adam", "--rate", "0.01"],
+    ] {
+        let short = [
+            "compare",
+            "mlp(16, 12x3, 4, relu)",
+            "--recipes",
+            "zeros,random,he",
+        ];
+        let arguments = [&short[..], &["--steps", "25"], extra].concat();
+        let document = json(&arguments, 0);
+        validate(&schema, &schema, &document, "$").unwrap();
+        let mut spoilt = document.clone();
+        spoilt["starts"][0]["verdict"]["outcome"] = "fine".into();
+        assert!(validate(&schema, &schema, &spoilt, "$").is_err());
+    }
 }
 
 #[test]

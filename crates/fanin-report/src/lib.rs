@@ -1,10 +1,12 @@
 //! One checkup, three ways to read it: a terminal table, JSON, and one self-contained HTML page.
 //!
 //! A [`Report`] borrows what a check produced; [`Report::terminal`], [`Report::json`] and
-//! [`Report::html`] each render it. Nothing here measures or judges.
+//! [`Report::html`] each render it. A [`ComparisonReport`] and a [`LessonReport`] do the same for
+//! trainings. Nothing here measures or judges.
 
 mod bars;
 mod chart;
+mod comparison;
 mod html;
 mod json;
 mod layers;
@@ -12,6 +14,8 @@ mod number;
 mod sarif;
 mod stages;
 mod terminal;
+
+pub use comparison::{ComparisonReport, LessonReport};
 
 use fanin_check::Checkup;
 use fanin_network::Network;

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use fanin::Seed;
 use fanin_network::Network;
-use fanin_run::train::{Look, Optimizer, TrainOptions, train};
-use serde::Serialize;
+use fanin_run::train::{Optimizer, TrainOptions, Trainer, train};
 
-use crate::outcome::{Course, judge};
-use crate::{Dataset, Form, Start, TrainError, Verdict, sweep};
+use crate::outcome::{Course, judge, smooth, span};
+use crate::{Comparison, Dataset, Form, Run, Start, StartResult, TrainError, Tried, sweep};
 
 /// The learning rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +40,7 @@ pub struct Settings {
     pub seed: u64,
     /// Wall-clock time that all of it may take.
     pub budget: Option<Duration>,
-    /// Steps at which gradients and units are looked at.
+    /// Steps at which gradients and units are looked at; the last step is looked at anyway.
     pub looks: Vec<usize>,
     /// Trainings side by side, each on one thread; `None` for as many as there are processors. What
     /// they come to does not depend on it.
@@ -65,101 +64,9 @@ impl Default for Settings {
     }
 }
 
-/// One training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Run {
-    /// The seed of its weights and of the order of its samples.
-    pub seed: u64,
-    /// The learning rate.
-    pub rate: f64,
-    /// Loss of each step's batch, in order. JSON has no infinity: one is written as null.
-    pub losses: Vec<f32>,
-    /// Accuracy likewise; empty where targets are values.
-    pub accuracies: Vec<f32>,
-    /// What was seen at the steps that were asked for.
-    pub looks: Vec<(usize, Look)>,
-    /// Loss on samples that were held out, at the end.
-    pub held_out_loss: Option<f64>,
-    /// Accuracy likewise.
-    pub held_out_accuracy: Option<f64>,
-    /// The step at which a number was no longer finite.
-    pub diverged_at: Option<usize>,
-    /// Whether it came to its end: all steps, or numbers that ran away.
-    pub complete: bool,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
-
-impl Run {
-    /// Mean loss of the last tenth of the steps (five at least); infinite where it diverged.
-    pub fn final_loss(&self) -> f64 {
-        self.loss_after(self.losses.len())
-    }
-
-    /// The same, had the training had only so many steps.
-    fn loss_after(&self, steps: usize) -> f64 {
-        let losses = &self.losses[..steps.min(self.losses.len())];
-        if self.diverged_at.is_some() || losses.is_empty() {
-            return f64::INFINITY;
-        }
-        let last = (losses.len() / 10).max(5).min(losses.len());
-        let sum: f64 = losses.iter().rev().take(last).map(|&l| f64::from(l)).sum();
-        sum / last as f64
-    }
-}
-
-/// One rate tried in the tournament.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Tried {
-    /// The rate.
-    pub rate: f64,
-    /// Steps it was given.
-    pub steps: usize,
-    /// The loss at their end; infinite (null in JSON) where it diverged.
-    pub loss: f64,
-}
-
-/// What one start came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StartResult {
-    /// Its name.
-    pub name: String,
-    /// The rate it was trained at; `None` if the comparison ended before one was chosen.
-    pub rate: Option<f64>,
-    /// The rates tried for it.
-    pub tried: Vec<Tried>,
-    /// One training per seed.
-    pub runs: Vec<Run>,
-    /// Median over the seeds of the final loss; infinite (null in JSON) where most diverged.
-    pub final_loss: Option<f64>,
-    /// Lowest and highest of them.
-    pub spread: Option<(f64, f64)>,
-    /// The outcome by the median over the seeds; `None` without a run.
-    pub verdict: Option<Verdict>,
-}
-
-/// What all starts came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// The task or the user's data.
-    pub task: String,
-    /// The loss of an answer that does not look at the input.
-    pub chance: f64,
-    /// The share of targets that the best such answer hits.
-    pub chance_accuracy: Option<f64>,
-    /// What changed the weights.
-    pub optimizer: Optimizer,
-    /// Steps of each training.
-    pub steps: usize,
-    /// Samples of each step.
-    pub batch: usize,
-    /// The starts, in the order they were given.
-    pub starts: Vec<StartResult>,
-    /// Whether everything ran to its end; otherwise the budget or the user ended it.
-    pub complete: bool,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
+/// A training at a step that is looked at, before the step: the start's place, the step, the
+/// trainer with the weights as they are. Once more after the last step, which counts as one beyond.
+pub(crate) type Probe<'p> = dyn Fn(usize, usize, &Trainer<'_>) + Sync + 'p;
 
 /// Trains a network from each start and tells the outcomes.
 ///
@@ -180,6 +87,19 @@ pub fn compare(
     progress: &(dyn Fn(usize, usize) + Sync),
     stop: &AtomicBool,
 ) -> Result<Comparison, TrainError> {
+    compare_probed(network, starts, dataset, settings, progress, stop, None)
+}
+
+/// [`compare()`], with somebody who looks into the trainings of the first seed.
+pub(crate) fn compare_probed(
+    network: &Network,
+    starts: &[Start<'_>],
+    dataset: &Dataset,
+    settings: &Settings,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    stop: &AtomicBool,
+    probe: Option<&Probe<'_>>,
+) -> Result<Comparison, TrainError> {
     let begun = Instant::now();
     let batch = Form::of(network)?.batch();
     let rates = rates(settings)?;
@@ -189,6 +109,7 @@ pub fn compare(
         settings,
         batch,
         stop,
+        probe,
         deadline: settings.budget.map(|budget| begun + budget),
     };
     if starts.is_empty() || settings.steps == 0 || settings.seeds == 0 {
@@ -238,7 +159,7 @@ pub fn compare(
         .zip(chosen.iter().zip(runs))
         .map(|((start, tried), (&rate, runs))| start_result(start, tried, rate, runs))
         .collect();
-    verdicts(dataset.chance, &mut results);
+    let target = verdicts(dataset.chance, &mut results);
     let complete = results
         .iter()
         .all(|r| r.runs.len() == settings.seeds && r.runs.iter().all(|run| run.complete));
@@ -246,9 +167,16 @@ pub fn compare(
         task: dataset.name.clone(),
         chance: dataset.chance,
         chance_accuracy: dataset.chance_accuracy,
+        target,
         optimizer: settings.optimizer,
         steps,
         batch,
+        weights: network
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.shape.len() > 1)
+            .map(|parameter| parameter.name.clone())
+            .collect(),
         starts: results,
         complete,
         seconds: begun.elapsed().as_secs_f64(),
@@ -301,13 +229,15 @@ fn start_result(
         final_loss: (!finals.is_empty()).then(|| finals[finals.len() / 2]),
         spread: finals.first().copied().zip(finals.last().copied()),
         runs,
+        steps_to_target: None,
         verdict: None,
     }
 }
 
 /// Judges the starts that have runs, each by its run of median loss: those that came to their end,
 /// where there are any. Trainings that were cut short are compared over the steps they all had.
-fn verdicts(chance: f64, results: &mut [StartResult]) {
+/// Times every run to the target, which is returned.
+fn verdicts(chance: f64, results: &mut [StartResult]) -> Option<f64> {
     let pools: Vec<(usize, Vec<&Run>)> = results
         .iter()
         .enumerate()
@@ -335,9 +265,25 @@ fn verdicts(chance: f64, results: &mut [StartResult]) {
             Some((k, Course::new(losses, median.loss_after(steps))))
         })
         .unzip();
-    for (k, verdict) in places.into_iter().zip(judge(chance, &courses)) {
+    let (target, verdicts) = judge(chance, &courses);
+    for (k, verdict) in places.into_iter().zip(verdicts) {
         results[k].verdict = Some(verdict);
     }
+    for result in results.iter_mut() {
+        for run in &mut result.runs {
+            let curve = smooth(&run.losses, span(steps));
+            run.steps_to_target = target.and_then(|t| curve.iter().position(|&l| l <= t));
+        }
+        let mut all: Vec<usize> = result
+            .runs
+            .iter()
+            .filter_map(|r| r.steps_to_target)
+            .collect();
+        all.sort_unstable();
+        // Those that never came there are the slowest.
+        result.steps_to_target = all.get(result.runs.len() / 2).copied();
+    }
+    target
 }
 
 #[derive(Clone, Copy)]
@@ -372,6 +318,7 @@ struct Bench<'a> {
     settings: &'a Settings,
     batch: usize,
     stop: &'a AtomicBool,
+    probe: Option<&'a Probe<'a>>,
     deadline: Option<Instant>,
 }
 
@@ -540,6 +487,7 @@ impl Bench<'_> {
             held_out_loss: None,
             held_out_accuracy: None,
             diverged_at: None,
+            steps_to_target: None,
             complete: false,
             seconds: 0.0,
         };
@@ -559,7 +507,11 @@ impl Bench<'_> {
                     }
                 };
                 let warm = (step + 1) as f64 / settings.warmup.max(1) as f64;
-                let look = job.looks && settings.looks.contains(&step);
+                let last = step + 1 == job.steps;
+                let look = job.looks && (last || settings.looks.contains(&step));
+                if look {
+                    self.probe(job, step, trainer);
+                }
                 let done = trainer.step(&batch, job.rate * warm.min(1.0), look)?;
                 run.losses.push(done.loss as f32);
                 run.accuracies.extend(done.accuracy.map(|a| a as f32));
@@ -570,6 +522,7 @@ impl Bench<'_> {
                 }
             }
             if job.looks && run.diverged_at.is_none() {
+                self.probe(job, job.steps, trainer);
                 match self.dataset.held_out(self.batch, 0) {
                     Ok(_) => self.score(trainer, &mut run)?,
                     Err(error) => fault = Some(error),
@@ -585,12 +538,14 @@ impl Bench<'_> {
         }
     }
 
+    fn probe(&self, job: &Job, step: usize, trainer: &Trainer<'_>) {
+        if let (Some(probe), true) = (self.probe, job.seed == self.settings.seed) {
+            probe(job.start, step, trainer);
+        }
+    }
+
     /// Loss and accuracy on the held-out samples, up to eight batches of them.
-    fn score(
-        &self,
-        trainer: &mut fanin_run::train::Trainer<'_>,
-        run: &mut Run,
-    ) -> Result<(), fanin_run::RunError> {
+    fn score(&self, trainer: &mut Trainer<'_>, run: &mut Run) -> Result<(), fanin_run::RunError> {
         let held = self.dataset.count() - self.dataset.training();
         let batches = held.div_ceil(self.batch.max(1)).clamp(1, 8);
         let (mut loss, mut accuracy) = (0.0, None);

@@ -180,6 +180,22 @@ impl Dataset {
         Self::new(name, form, taken, targets_taken, &targets.shape[1..])
     }
 
+    /// The same samples in another order, always the same one: the last eighth, which is held out,
+    /// is then like the rest.
+    pub(crate) fn shuffled(mut self) -> Self {
+        let order = Draw::new(Seed::new(0), "dataset:order").order(self.count);
+        let shuffle = |samples: &Samples, shape: &[usize]| {
+            let width = shape.iter().product();
+            match samples {
+                Samples::Floats(v) => Samples::Floats(rows(v, width, &order)),
+                Samples::Integers(v) => Samples::Integers(rows(v, width, &order)),
+            }
+        };
+        self.inputs = shuffle(&self.inputs, &self.input_shape);
+        self.targets = shuffle(&self.targets, &self.target_shape);
+        self
+    }
+
     /// Samples, those held out among them.
     pub fn count(&self) -> usize {
         self.count

@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use fanin_network::NetworkError;
 use fanin_plan::PlanError;
 use fanin_run::RunError;
 
@@ -9,6 +10,9 @@ pub enum TrainError {
     /// A task, data or settings that do not suit the network.
     #[error("{0}")]
     Request(String),
+    /// The network cannot be built.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The network cannot be run.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -9,19 +9,24 @@
 //! and they know plans, which `fanin-run` does not.
 
 mod compare;
+mod comparison;
+mod data;
 mod dataset;
 mod error;
 mod form;
+pub mod lesson;
 mod outcome;
 mod random;
 mod start;
 mod sweep;
 mod task;
 
-pub use compare::{Comparison, Rate, Run, Settings, StartResult, Tried, compare};
+pub use compare::{Rate, Settings, compare};
+pub use comparison::{Comparison, Run, StartResult, Tried};
 pub use dataset::{Batches, Dataset, Samples};
 pub use error::TrainError;
 pub use form::{Form, Input, Output};
+pub use lesson::Lesson;
 pub use outcome::{Course, Outcome, Verdict, judge};
 pub use start::Start;
 pub use task::Task;

@@ -51,7 +51,7 @@ impl Course {
     pub fn new(losses: &[f32], last: f64) -> Self {
         Self {
             last,
-            curve: smooth(losses, (losses.len() as f64 / 40.0).max(5.0)),
+            curve: smooth(losses, span(losses.len())),
         }
     }
 }
@@ -61,8 +61,10 @@ impl Course {
 /// With chance level c, best final loss b among all starts and a start's final loss l, its progress
 /// is (c - l) / (c - b). It fails below 0.2, trains from 0.8 on if it was half way within 4 times the
 /// steps of the fastest start that trains (ten steps count as none), and is slow in between. If the
-/// best start is not 5 % below chance, all fail.
-pub fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
+/// best start is not 5 % below chance, all fail, and there is no half way to time them to.
+///
+/// Returns the loss half way, the target that all are timed to, and the verdict on each.
+pub fn judge(chance: f64, courses: &[Course]) -> (Option<f64>, Vec<Verdict>) {
     let best = courses.iter().fold(f64::INFINITY, |b, c| b.min(c.last));
     let way = chance - best;
     let learned = way >= LEARNED * chance;
@@ -99,7 +101,12 @@ pub fn judge(chance: f64, courses: &[Course]) -> Vec<Verdict> {
             }
         }
     }
-    verdicts
+    (learned.then_some(half), verdicts)
+}
+
+/// Steps that a curve is smoothed over.
+pub(crate) fn span(steps: usize) -> f64 {
+    (steps as f64 / 40.0).max(5.0)
 }
 
 /// Exponential mean of a loss curve over about `span` steps, unbiased at its beginning.
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn the_rule_is_the_one_that_is_written() {
         let chance = 2.3;
-        let verdicts = judge(
+        let (target, verdicts) = judge(
             chance,
             &[
                 course(2.3, 0.1, 400, 20.0),
@@ -152,17 +159,20 @@ mod tests {
         use Outcome::{Fails, Slow, Trains};
         assert_eq!(outcomes, [Trains, Trains, Slow, Fails, Slow, Fails, Fails]);
         assert_eq!(verdicts[0].progress, Some(1.0));
+        let target = target.unwrap();
+        assert!((target - (2.3 + 0.1) / 2.0).abs() < 1e-6, "{target}");
         assert_eq!(verdicts[5].progress, None);
         assert!(verdicts[6].progress.unwrap() < 0.0);
     }
 
     #[test]
     fn where_nobody_learns_all_fail() {
-        let verdicts = judge(
+        let (target, verdicts) = judge(
             2.3,
             &[course(2.3, 2.29, 50, 5.0), course(2.3, 2.28, 50, 5.0)],
         );
         assert!(verdicts.iter().all(|v| v.outcome == Outcome::Fails));
+        assert_eq!(target, None);
     }
 
     #[test]

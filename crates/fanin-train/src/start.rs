@@ -2,7 +2,7 @@
 
 use fanin::Seed;
 use fanin_network::{Network, Weights};
-use fanin_plan::{Recipe, Request};
+use fanin_plan::{Recipe, Request, Rules};
 
 use crate::TrainError;
 
@@ -28,9 +28,20 @@ impl<'a> Start<'a> {
 
     /// The weights that a recipe plans for this network.
     pub fn recipe(network: &'a Network, recipe: Recipe) -> Self {
-        Self::new(recipe.name(), move |seed| {
+        Self::ruled(recipe.name(), network, recipe, Rules::default())
+    }
+
+    /// The weights that a recipe plans for this network, except where rules say otherwise.
+    pub fn ruled(
+        name: impl Into<String>,
+        network: &'a Network,
+        recipe: Recipe,
+        rules: Rules,
+    ) -> Self {
+        Self::new(name, move |seed| {
             let request = Request {
                 recipe,
+                rules: rules.clone(),
                 ..Request::new(seed)
             };
             Ok(fanin_plan::plan(network, &request)?.plan.fill_weights()?)

@@ -7,6 +7,7 @@ use fanin::Activation;
 use fanin_check::Page;
 use fanin_network::architecture::{Guide, guides};
 use fanin_plan::Recipe;
+use fanin_train::Lesson;
 
 use crate::args::ExplainArgs;
 use crate::output::{Printer, Status};
@@ -37,6 +38,9 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
     if let Ok(recipe) = wanted.parse::<Recipe>() {
         return explain_recipe(recipe, printer);
     }
+    if let Ok(lesson) = wanted.parse::<Lesson>() {
+        return explain_lesson(lesson, printer);
+    }
     if wanted == "operators" {
         return operators(printer);
     }
@@ -46,7 +50,8 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
         .map(str::to_owned)
         .chain(fanin_check::pages().iter().map(|p| p.code.to_string()))
         .chain(guides().iter().map(|guide| guide.name.to_owned()))
-        .chain(Recipe::ALL.map(|recipe| recipe.to_string()));
+        .chain(Recipe::ALL.map(|recipe| recipe.to_string()))
+        .chain(Lesson::ALL.map(|lesson| lesson.to_string()));
     let near = nearest(&wanted, names);
     match near {
         Some(near) => {
@@ -65,6 +70,7 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
             "findings": fanin_check::pages().iter().map(|p| p.code.to_string()).collect::<Vec<_>>(),
             "recipes": Recipe::ALL.map(Recipe::name),
             "architectures": guides().iter().map(|guide| guide.name).collect::<Vec<_>>(),
+            "lessons": Lesson::ALL.map(Lesson::name),
         });
         printer.print(&format!("{document:#}\n"))?;
         return Ok(Status::Fine);
@@ -95,6 +101,15 @@ fn list(printer: &Printer) -> anyhow::Result<Status> {
     text.push_str("\nOne-line architectures\n");
     for guide in guides() {
         let _ = writeln!(text, "  {:<26} {}", guide.name, clipped(guide.form));
+    }
+    text.push_str("\nLessons, which `fanin compare --lesson NAME` shows by training\n");
+    for lesson in Lesson::ALL {
+        let _ = writeln!(
+            text,
+            "  {:<26} {}",
+            lesson.name(),
+            clipped(lesson.page().title)
+        );
     }
     text.push_str(
         "\n`fanin explain NAME` explains one; `fanin explain operators` lists what can be run.\n",
@@ -264,6 +279,36 @@ fn explain_recipe(recipe: Recipe, printer: &Printer) -> anyhow::Result<Status> {
                     "fanin plan MODEL --recipe {recipe} prints what it gives each parameter of a model, and why"
                 ),
             ),
+        ],
+        printer,
+    )
+}
+
+fn explain_lesson(lesson: Lesson, printer: &Printer) -> anyhow::Result<Status> {
+    let page = lesson.page();
+    if printer.json() {
+        let document = serde_json::json!({
+            "lesson": lesson.name(),
+            "title": page.title,
+            "why": page.why,
+            "mend": page.mend,
+            "source": page.source,
+        });
+        printer.print(&format!("{document:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    article(
+        &format!("{lesson}: {}", page.title),
+        &[
+            ("Why", page.why.to_owned()),
+            ("What to do", page.mend.to_owned()),
+            (
+                "See it",
+                format!(
+                    "fanin compare --lesson {lesson} trains a small network from bad and good starts and tells what it measured"
+                ),
+            ),
+            ("Source", page.source.to_owned()),
         ],
         printer,
     )

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod explain;
 pub(crate) mod fill;
 pub(crate) mod init;
+pub(crate) mod lesson;
 pub(crate) mod plan;
 pub(crate) mod strip;
 

@@ -16,7 +16,7 @@ use crate::layers::{Layer, layers};
 use crate::number::{count, percent, short};
 use crate::terminal::{further, severity_name};
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 pub(crate) fn render(report: &Report<'_>) -> String {

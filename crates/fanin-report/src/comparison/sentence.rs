@@ -1,0 +1,93 @@
+//! The comparison in a sentence, and text in lines.
+
+use std::fmt::Write as _;
+
+use fanin_train::{Comparison, Outcome};
+
+/// Which starts train, which are slow, which fail: `auto and he train; zeros fails.`
+pub(super) fn outcome(comparison: &Comparison) -> String {
+    let mut parts = Vec::new();
+    for (outcome, one, many) in [
+        (Outcome::Trains, "trains", "train"),
+        (Outcome::Slow, "is slow", "are slow"),
+        (Outcome::Fails, "fails", "fail"),
+    ] {
+        let starts = comparison.starts.iter();
+        let names: Vec<&str> = starts
+            .filter(|s| s.verdict.is_some_and(|v| v.outcome == outcome))
+            .map(|s| s.name.as_str())
+            .collect();
+        match &names[..] {
+            [] => {}
+            [name] => parts.push(format!("{name} {one}")),
+            [names @ .., last] => parts.push(format!("{} and {last} {many}", names.join(", "))),
+        }
+    }
+    if parts.is_empty() {
+        "no start has been trained".to_owned()
+    } else {
+        parts.join("; ")
+    }
+}
+
+/// How it was done, in one sentence.
+pub(super) fn setting(comparison: &Comparison) -> String {
+    let seeds = comparison.starts.iter().map(|s| s.runs.len()).max();
+    let mut text = format!(
+        "{}: {} steps of {} samples, {} each",
+        comparison.task,
+        comparison.steps,
+        comparison.batch,
+        match seeds.unwrap_or(0) {
+            1 => "1 training".to_owned(),
+            n => format!("{n} trainings"),
+        }
+    );
+    // Writing into a String does not fail.
+    let _ = write!(
+        text,
+        "; an answer that does not look at the input has loss {}",
+        super::loss(comparison.chance)
+    );
+    text
+}
+
+/// Text in lines of at most `width` characters, each after `indent`.
+pub(super) fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            out.push('\n');
+            column = 0;
+        }
+        if column == 0 {
+            out.push_str(indent);
+            column = indent.chars().count();
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_before_the_margin() {
+        assert_eq!(wrapped("one two three", "  ", 9), "  one two\n  three\n");
+        assert_eq!(wrapped("", "  ", 9), "\n");
+        // A word that is longer than a line gets one of its own.
+        assert_eq!(
+            wrapped("a incomprehensible b", "", 5),
+            "a\nincomprehensible\nb\n"
+        );
+    }
+}
