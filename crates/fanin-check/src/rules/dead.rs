@@ -1,8 +1,10 @@
 //! F302: nothing passes.
 
+use fanin_network::Parameter;
 use fanin_run::ParameterObservation;
 
 use crate::scene::Scene;
+use crate::spine::{Place, parameter_of};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(302);
@@ -32,11 +34,11 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
         forward.rms == 0.0 && forward.non_finite == 0
     })?;
     let place = trunk.get(at)?;
-    let weight = trunk
-        .get(..=at)?
-        .iter()
-        .rev()
-        .find_map(|place| place.weight);
+    // A recurrent layer has several weights and is no step of the spine.
+    let own = zero_weights(scene, place);
+    let before = trunk.get(..=at)?.iter().rev();
+    let mut before = before.filter_map(|place| place.weight);
+    let weight = own.first().copied().or_else(|| before.next());
     // A zero weight whose own gradient is not zero moves at the first step: its activation has a slope
     // at zero, and what follows differs from unit to unit.
     let gradient = weight.and_then(|weight| scene.seen(weight)?.gradient_rms);
@@ -62,15 +64,30 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
         evidence: Evidence::exact(0.0, place.reference),
         fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
         // What lies behind a first zero is not seen, but zero weights there would be the next.
-        further_fixes: trunk
+        further_fixes: own
             .iter()
-            .skip(at)
-            .filter_map(|place| place.weight)
+            .copied()
+            .chain(trunk.iter().skip(at).filter_map(|place| place.weight))
             .filter(|zero| weight.is_none_or(|first| first.name != zero.name))
             .filter(|zero| scene.seen(zero).is_some_and(|seen| seen.rms == 0.0))
             .filter_map(|zero| scene.proposal.fix(&zero.name))
             .collect(),
     })
+}
+
+/// The weights that the node at a place reads itself, where they are zero.
+fn zero_weights<'a>(scene: &Scene<'a>, place: &Place<'_>) -> Vec<&'a Parameter> {
+    let producer = scene.producer(place.seen);
+    let inputs = producer.map(|id| scene.network.node(id).inputs.iter().flatten());
+    let parameters = inputs.into_iter().flatten();
+    let parameters = parameters.filter_map(|&id| parameter_of(scene.network, id));
+    parameters
+        .filter(|parameter| {
+            let seen = scene.seen(parameter);
+            seen.is_some_and(|seen| seen.rms == 0.0 && seen.units.is_some())
+                && !seen.is_some_and(|seen| scene.is_offset(seen))
+        })
+        .collect()
 }
 
 /// Weights whose gradient is zero everywhere, and the zero factor that explains it.

@@ -46,6 +46,26 @@ fn a_zero_layer_that_gets_a_gradient_moves() {
     two.mended("F302", Severity::Error, "layers.1.weight");
 }
 
+/// All weights of a recurrent layer are named and drawn anew.
+#[test]
+fn a_recurrent_layer_of_zeros_is_mended() {
+    let mut case = Case::auto("gru(8, 16, 5, time=6)");
+    let names = case.matrices();
+    let recurrent = names.iter().filter(|name| !name.contains("bias"));
+    let zero: Vec<&String> = recurrent.take(2).collect();
+    for name in &zero {
+        case = case.fill(name, 0.0);
+    }
+    let checkup = case.check();
+    fires(&checkup, "F302", Severity::Error, zero[0]);
+    let (changed, after) = case.fixed(&checkup);
+    assert!(
+        zero.iter().all(|name| changed.contains(name)),
+        "{changed:?}"
+    );
+    healthy(&after);
+}
+
 #[test]
 fn a_head_of_zeros_is_sound() {
     let checkup = Case::auto(CHAIN).fill("layers.4.weight", 0.0).check();
