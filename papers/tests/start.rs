@@ -1,5 +1,9 @@
 //! What the papers claim of networks at initialization, each claim as a test of this library.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests, and what is seen is worth a look with --nocapture"
+)]
 
 use fanin_papers::PAPERS;
 
