@@ -64,11 +64,32 @@ pub(super) fn lesson(shown: &Demonstration) -> String {
         let _ = write!(
             page,
             "<section id=\"{id}\"><h2>{heading}</h2><p>{}</p></section>",
-            escape(text)
+            prose(text)
         );
     }
     foot(&mut page);
     page
+}
+
+/// Text in which names stand between backticks.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    let mut pieces = text.split('`').peekable();
+    let mut name = false;
+    while let Some(piece) = pieces.next() {
+        // A backtick that no other follows is only itself.
+        match (name, pieces.peek()) {
+            (true, Some(_)) => {
+                let _ = write!(out, "<code>{}</code>", escape(piece));
+            }
+            (true, None) => {
+                let _ = write!(out, "`{}", escape(piece));
+            }
+            (false, _) => out.push_str(&escape(piece)),
+        }
+        name = !name;
+    }
+    out
 }
 
 const ENDED: &str = "<p class=\"ended\">Ended before all trainings were done: by the budget or by \
@@ -148,7 +169,7 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
     }
     page.push_str("</dl>");
     for paragraph in &trial.seen {
-        let _ = write!(page, "<p class=\"seen\">{}</p>", escape(paragraph));
+        let _ = write!(page, "<p class=\"seen\">{}</p>", prose(paragraph));
     }
     figures(page, trial);
     page.push_str("</section>");
@@ -703,4 +724,19 @@ fn tail(name: &str) -> String {
     }
     let end: String = name.chars().skip(length - ROOM + 1).collect();
     format!("<span title=\"{}\">…{}</span>", escape(name), escape(&end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prose;
+
+    #[test]
+    fn names_between_backticks_are_code() {
+        assert_eq!(
+            prose("from `a<b` to `c`."),
+            "from <code>a&lt;b</code> to <code>c</code>."
+        );
+        assert_eq!(prose("a ` alone"), "a ` alone");
+        assert_eq!(prose("none"), "none");
+    }
 }
