@@ -61,7 +61,7 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
             start.name,
             start.rate.map_or_else(String::new, |r| format!("{r:.1e}")),
             start.final_loss.map_or_else(String::new, loss),
-            spread(start),
+            spread(start, "–"),
             accuracy(start).map_or_else(String::new, |a| format!("{:.0} %", 100.0 * a)),
             half(comparison, start),
             start.verdict.map_or("", |v| outcome_name(v.outcome)),
@@ -89,10 +89,7 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     if steps.is_empty() {
         return String::new();
     }
-    let values = all
-        .iter()
-        .flat_map(|(gradients, _)| steps.iter().flat_map(|&step| gradients.at(step)));
-    let sizes = Sizes::over(values);
+    let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let name = names(comparison);
     let has = |read: fn(&Units) -> [Option<f64>; 2]| {
         all.iter().any(|(_, units)| mean(units, 0, read).is_some())
@@ -114,6 +111,7 @@ pub(super) fn layers(comparison: &Comparison) -> String {
         }
         let _ = write!(out, "{label:<17}");
     }
+    out = out.trim_end().to_owned();
     let _ = write!(out, "\n{:<name$} ", "start");
     for step in &steps {
         let _ = write!(out, " {:<25}", format!("at step {step}"));
@@ -164,9 +162,11 @@ fn names(comparison: &Comparison) -> usize {
     lengths.max().unwrap_or(0).clamp(9, 24)
 }
 
-fn spread(start: &StartResult) -> String {
+/// Lowest and highest final loss over the seeds; nothing for a single training.
+pub(super) fn spread(start: &StartResult, to: &str) -> String {
     match start.spread {
-        Some((low, high)) if start.runs.len() > 1 => format!("{}–{}", loss(low), loss(high)),
+        Some((low, _)) if start.runs.len() > 1 && low.is_infinite() => loss(low),
+        Some((low, high)) if start.runs.len() > 1 => format!("{}{to}{}", loss(low), loss(high)),
         _ => String::new(),
     }
 }
