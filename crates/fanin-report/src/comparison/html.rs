@@ -64,7 +64,7 @@ pub(super) fn lesson(shown: &Demonstration) -> String {
         let _ = write!(
             page,
             "<section id=\"{id}\"><h2>{heading}</h2><p>{}</p></section>",
-            escape(text)
+            prose(text)
         );
     }
     foot(&mut page);
@@ -148,7 +148,7 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
     }
     page.push_str("</dl>");
     for paragraph in &trial.seen {
-        let _ = write!(page, "<p class=\"seen\">{}</p>", escape(paragraph));
+        let _ = write!(page, "<p class=\"seen\">{}</p>", prose(paragraph));
     }
     figures(page, trial);
     page.push_str("</section>");
@@ -156,6 +156,16 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
     if trial.comparison.steps > 1 {
         comparison(page, &report, &format!("c{k}"));
     }
+}
+
+/// Text with what stands between backquotes as code.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(k, part)| match k % 2 {
+        0 => escape(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    parts.collect()
 }
 
 fn capital(text: &str) -> String {
@@ -203,6 +213,7 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
     let comparison = report.comparison;
     let checked = !report.checks.is_empty();
     let classes = comparison.chance_accuracy.is_some();
+    let several = comparison.starts.iter().any(|s| s.runs.len() > 1);
     let half = comparison.target.map_or_else(
         || "half way".to_owned(),
         |target| format!("steps to {}", loss(target)),
@@ -211,9 +222,14 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
         page,
         "<section id=\"{id}-table\"><h2>What each start came to</h2><div class=\"scroll\" tabindex=\"0\" \
          role=\"region\" aria-label=\"Starts\"><table><thead><tr><th>start</th>{}<th>result</th>\
-         <th class=\"n\">loss</th><th class=\"n\">lowest to highest</th>{}<th class=\"n\">{half}</th>\
+         <th class=\"n\">loss</th>{}{}<th class=\"n\">{half}</th>\
          <th class=\"n\">learning rate</th></tr></thead><tbody>",
         if checked { "<th>check said</th>" } else { "" },
+        if several {
+            "<th class=\"n\">lowest to highest</th>"
+        } else {
+            ""
+        },
         if classes {
             "<th class=\"n\">accuracy, held out</th>"
         } else {
@@ -235,10 +251,12 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
         }
         let _ = write!(
             page,
-            "<td><span class=\"word {outcome}\">{outcome}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
+            "<td><span class=\"word {outcome}\">{outcome}</span></td><td class=\"n\">{}</td>",
             start.final_loss.map_or_else(dash, loss),
-            spread(start, " to "),
         );
+        if several {
+            let _ = write!(page, "<td class=\"n\">{}</td>", spread(start, " to "));
+        }
         if classes {
             let _ = write!(
                 page,

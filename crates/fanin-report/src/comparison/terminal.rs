@@ -19,8 +19,11 @@ pub(super) fn render(report: &ComparisonReport<'_>) -> String {
     out.push('\n');
     out.push_str(&table(report));
     out.push('\n');
-    out.push_str(&layers(comparison));
-    out.push('\n');
+    let layers = layers(comparison);
+    if !layers.is_empty() {
+        out.push_str(&layers);
+        out.push('\n');
+    }
     out.push_str(&sentence::wrapped(&sentence::outcome(comparison), "", 100));
     if !comparison.complete {
         out.push_str(
@@ -103,7 +106,10 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     .collect();
     let mut out = format!("{:<name$} ", "");
     // Writing into a String does not fail.
-    let _ = write!(out, " gradient rms, first layer to last");
+    out.push_str(match steps.len() {
+        1 => " gradient rms by layer",
+        _ => " gradient rms, first layer to last",
+    });
     for (label, _) in &shares {
         let at = name + 2 + 26 * steps.len();
         while out.lines().last().map_or(0, |l| l.chars().count()) < at {
