@@ -38,12 +38,13 @@ pub struct Settings {
     pub seeds: usize,
     /// The first of them; the others follow.
     pub seed: u64,
-    /// Wall-clock time that all of it may take.
+    /// Wall-clock time that all of it may take: where it is short, fewer steps are made, and where
+    /// that leaves too few, fewer rates are tried.
     pub budget: Option<Duration>,
     /// Steps at which gradients and units are looked at; the last step is looked at anyway.
     pub looks: Vec<usize>,
-    /// Trainings side by side, each on one thread; `None` for as many as there are processors. What
-    /// they come to does not depend on it.
+    /// Trainings side by side, each on one thread; `None` for as many as there are processors and
+    /// 4 GiB of memory have room for. What they come to does not depend on it.
     pub workers: Option<usize>,
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn compare_probed(
                 .to_owned(),
         ));
     }
-    let steps = bench.affordable(starts, rates.len())?;
+    let (rates, steps) = bench.affordable(starts, rates)?;
     let per_start: usize = sweep_rounds(&rates, steps).iter().map(|r| r.0).sum();
     let count = Counter {
         done: Mutex::new(0),
@@ -286,6 +287,24 @@ fn verdicts(chance: f64, results: &mut [StartResult]) -> Option<f64> {
     target
 }
 
+/// Bytes that all trainings side by side may take together, unless a single one takes more.
+const MEMORY: usize = 4 << 30;
+/// Steps below which fewer rates are tried.
+const ENOUGH: usize = 60;
+
+/// About the bytes that one training takes: every value of the network forward and backward; every
+/// parameter with its gradient and what the optimizer keeps.
+fn footprint(network: &Network, optimizer: Optimizer) -> usize {
+    let count = |shape: &[usize]| shape.iter().fold(4usize, |n, &d| n.saturating_mul(d));
+    let shapes = network.values.iter().filter_map(|v| v.shape.as_deref());
+    let values = shapes.fold(0usize, |n, shape| n.saturating_add(count(shape)));
+    let parameters = network.parameters.iter();
+    let parameters = parameters.fold(0usize, |n, p| n.saturating_add(count(&p.shape)));
+    values
+        .saturating_mul(2)
+        .saturating_add(parameters.saturating_mul(2 + optimizer.memory()))
+}
+
 #[derive(Clone, Copy)]
 struct Job {
     start: usize,
@@ -328,15 +347,23 @@ impl Bench<'_> {
     }
 
     fn workers(&self) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.settings.workers.unwrap_or_else(processors).max(1)
+        let fitting = || {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            processors.min(MEMORY / footprint(self.network, self.settings.optimizer).max(1))
+        };
+        self.settings.workers.unwrap_or_else(fitting).max(1)
     }
 
-    /// Steps of each training that the budget has room for, reckoned from the time of a few.
-    fn affordable(&self, starts: &[Start<'_>], rates: usize) -> Result<usize, TrainError> {
+    /// The rates to try and the steps of each training that the budget has room for, reckoned from
+    /// the time of a few.
+    fn affordable(
+        &self,
+        starts: &[Start<'_>],
+        rates: Vec<f64>,
+    ) -> Result<(Vec<f64>, usize), TrainError> {
         let most = self.settings.steps;
         let (Some(budget), Some(start)) = (self.settings.budget, starts.first()) else {
-            return Ok(most);
+            return Ok((rates, most));
         };
         let job = Job {
             start: 0,
@@ -349,25 +376,34 @@ impl Bench<'_> {
         let one = run.seconds / run.losses.len().max(1) as f64;
         // Weights have to be made too, and machines have other things to do.
         let room = 0.75 * budget.as_secs_f64() * self.workers() as f64 / starts.len() as f64;
-        let cost = |steps: usize| {
-            let sweep = if rates > 1 {
-                sweep::cost(rates, steps)
-            } else {
-                0
+        let fitting = |rates: usize| {
+            let cost = |steps: usize| {
+                let sweep = if rates > 1 {
+                    sweep::cost(rates, steps)
+                } else {
+                    0
+                };
+                (sweep + self.settings.seeds * steps) as f64 * one
             };
-            (sweep + self.settings.seeds * steps) as f64 * one
-        };
-        // The cost grows with the steps.
-        let (mut low, mut high) = (1, most.max(1));
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if cost(middle) <= room {
-                low = middle;
-            } else {
-                high = middle - 1;
+            // The cost grows with the steps.
+            let (mut low, mut high) = (1, most.max(1));
+            while low < high {
+                let middle = low + (high - low).div_ceil(2);
+                if cost(middle) <= room {
+                    low = middle;
+                } else {
+                    high = middle - 1;
+                }
             }
+            low
+        };
+        // A curve of a few steps says nothing: rather one in the middle of the rates than that.
+        let mut keep = rates.len();
+        while keep > 1 && fitting(keep) < ENOUGH.min(most) {
+            keep /= 2;
         }
-        Ok(low)
+        let first = (rates.len() - keep) / 2;
+        Ok((rates[first..first + keep].to_vec(), fitting(keep)))
     }
 
     /// Steps that there is still room for, now that so many have been `spent` since the beginning:
@@ -548,19 +584,24 @@ impl Bench<'_> {
     fn score(&self, trainer: &mut Trainer<'_>, run: &mut Run) -> Result<(), fanin_run::RunError> {
         let held = self.dataset.count() - self.dataset.training();
         let batches = held.div_ceil(self.batch.max(1)).clamp(1, 8);
-        let (mut loss, mut accuracy) = (0.0, None);
+        let (mut loss, mut accuracy, mut done) = (0.0, None, 0usize);
         for k in 0..batches {
+            // A large network is slow here, too.
+            if done > 0 && self.over() {
+                break;
+            }
             let Ok(batch) = self.dataset.held_out(self.batch, k) else {
                 continue;
             };
             let (l, a) = trainer.evaluate(&batch)?;
-            loss += l / batches as f64;
+            done += 1;
+            loss += l;
             if let Some(a) = a {
-                *accuracy.get_or_insert(0.0) += a / batches as f64;
+                *accuracy.get_or_insert(0.0) += a;
             }
         }
-        run.held_out_loss = Some(loss);
-        run.held_out_accuracy = accuracy;
+        run.held_out_loss = (done > 0).then(|| loss / done as f64);
+        run.held_out_accuracy = accuracy.map(|a: f64| a / done as f64);
         Ok(())
     }
 }

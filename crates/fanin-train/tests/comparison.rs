@@ -203,3 +203,23 @@ fn settings_without_sense_get_a_sentence() {
     let error = result.unwrap_err().to_string();
     assert!(error.contains("the data have shape [16, 64]"), "{error}");
 }
+
+#[test]
+fn a_tight_budget_tries_fewer_rates_rather_than_ending_in_the_sweep() {
+    let network = open("mlp(64, 512x4, 10, relu)");
+    let settings = Settings {
+        steps: 100_000,
+        seeds: 1,
+        budget: Some(Duration::from_millis(500)),
+        workers: Some(1),
+        ..Settings::default()
+    };
+    let found = run(&network, &[Recipe::He], &settings);
+    let start = &found.starts[0];
+    // Eight rates would be fourteen tries, of which each had a step or two.
+    assert!(start.tried.len() < 14, "{:?}", start.tried.len());
+    if start.tried.is_empty() {
+        let rate = start.rate.unwrap();
+        assert!((0.01..0.4).contains(&rate), "{rate}");
+    }
+}

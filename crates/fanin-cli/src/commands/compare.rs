@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use fanin::Seed;
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
     let Some(model) = args.model.as_deref() else {
         bail!("give a model, or a lesson with --lesson");
     };
+    let begun = Instant::now();
     let recipes = recipes(&args.recipes)?;
     let (network, _) = open(&with_batch(args, model), None)?;
     let form = Form::of(&network)?;
@@ -48,7 +50,8 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
         steps: args.steps,
         seeds: args.seeds,
         seed: args.seed,
-        budget: Some(args.budget),
+        // What the checks took is spent.
+        budget: Some(args.budget.saturating_sub(begun.elapsed())),
         ..Settings::default()
     };
     let stop = stop_on_interrupt()?;

@@ -49,12 +49,19 @@ fn spots(start: &StartResult, stretches: usize, series: impl Fn(&Run) -> &Vec<f3
             means.sort_by(f64::total_cmp);
             Some(Spot {
                 step: (from + to) as f64 / 2.0,
-                middle: *means.get(means.len() / 2)?,
+                middle: middle(&means)?,
                 low: *means.first()?,
                 high: *means.last()?,
             })
         })
         .collect()
+}
+
+/// The median of sorted numbers.
+fn middle(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
 }
 
 /// A curve in eighths of a line's height, from `top` down to 0; a cross where numbers ran away.

@@ -8,7 +8,7 @@ use fanin_train::{Comparison, StartResult};
 
 use super::curve::{Spot, accuracies, losses};
 use super::layers::{Gradients, Sizes, Units, brief, chosen, units};
-use super::terminal::accuracy;
+use super::terminal::{accuracy, spread};
 use super::{ComparisonReport, check_name, lesson, loss, outcome_name, sentence, top};
 use crate::html::{STYLE, escape};
 use crate::number::percent;
@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("comparison.js");
 /// Colours and dashes there are for lines; further starts take them round again.
 const HUES: usize = 8;
 /// Stretches of a curve.
-const STRETCHES: usize = 100;
+const STRETCHES: usize = 50;
 /// Rows of a table of gradients.
 const ROWS: usize = 24;
 
@@ -179,6 +179,16 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
     }
 }
 
+/// Text with what stands between backquotes as code.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(k, part)| match k % 2 {
+        0 => escape(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    parts.collect()
+}
+
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
@@ -224,6 +234,7 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
     let comparison = report.comparison;
     let checked = !report.checks.is_empty();
     let classes = comparison.chance_accuracy.is_some();
+    let several = comparison.starts.iter().any(|s| s.runs.len() > 1);
     let half = comparison.target.map_or_else(
         || "half way".to_owned(),
         |target| format!("steps to {}", loss(target)),
@@ -232,9 +243,14 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
         page,
         "<section id=\"{id}-table\"><h2>What each start came to</h2><div class=\"scroll\" tabindex=\"0\" \
          role=\"region\" aria-label=\"Starts\"><table><thead><tr><th>start</th>{}<th>result</th>\
-         <th class=\"n\">loss</th><th class=\"n\">lowest to highest</th>{}<th class=\"n\">{half}</th>\
+         <th class=\"n\">loss</th>{}{}<th class=\"n\">{half}</th>\
          <th class=\"n\">learning rate</th></tr></thead><tbody>",
         if checked { "<th>check said</th>" } else { "" },
+        if several {
+            "<th class=\"n\">lowest to highest</th>"
+        } else {
+            ""
+        },
         if classes {
             "<th class=\"n\">accuracy, held out</th>"
         } else {
@@ -256,14 +272,12 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
         }
         let _ = write!(
             page,
-            "<td><span class=\"word {outcome}\">{outcome}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
+            "<td><span class=\"word {outcome}\">{outcome}</span></td><td class=\"n\">{}</td>",
             start.final_loss.map_or_else(dash, loss),
-            start.spread.map_or_else(dash, |(low, high)| format!(
-                "{} to {}",
-                loss(low),
-                loss(high)
-            )),
         );
+        if several {
+            let _ = write!(page, "<td class=\"n\">{}</td>", spread(start, " to "));
+        }
         if classes {
             let _ = write!(
                 page,
@@ -378,10 +392,10 @@ impl Chart<'_> {
             let _ = write!(
                 svg,
                 "<line class=\"level\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">{name}</text>",
+                 <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
                 WIDTH - RIGHT,
-                LEFT + 6.0,
-                y - 5.0
+                WIDTH - RIGHT - 6.0,
+                y - 6.0
             );
         }
     }
@@ -422,13 +436,14 @@ impl Chart<'_> {
     /// Names at the right ends of the lines, pushed apart where they would lie on each other.
     fn names(&self, svg: &mut String, curves: &[(&StartResult, Vec<Spot>)]) {
         const LINE: f64 = 15.0;
-        let mut ends: Vec<(f64, f64, usize)> = curves
-            .iter()
-            .enumerate()
-            .filter_map(|(k, (_, spots))| {
-                let y = self.y(spots.last()?.middle);
-                Some((y, y, k))
-            })
+        let lasts = curves.iter().enumerate();
+        let lasts = lasts.filter_map(|(k, (_, spots))| Some((k, *spots.last()?)));
+        // A line that ends early has its name there.
+        let (early, late): (Vec<(usize, Spot)>, Vec<(usize, Spot)>) =
+            lasts.partition(|(_, last)| last.step < 0.8 * self.steps as f64);
+        let mut ends: Vec<(f64, f64, usize)> = late
+            .into_iter()
+            .map(|(k, last)| (self.y(last.middle), self.y(last.middle), k))
             .collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut below = f64::NEG_INFINITY;
@@ -443,6 +458,16 @@ impl Chart<'_> {
             above = end.1;
         }
         let x = WIDTH - RIGHT;
+        for (k, end) in early {
+            let _ = write!(
+                svg,
+                "<g class=\"series s{}\" data-start=\"{k}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+                k % HUES,
+                self.x(end.step) + 12.0,
+                self.y(end.middle) + 4.0,
+                escape(&clipped(&curves[k].0.name))
+            );
+        }
         for (y, label, k) in ends {
             let _ = write!(
                 svg,
@@ -602,11 +627,7 @@ fn layers(page: &mut String, comparison: &Comparison, id: &str) {
     if all.iter().all(|(gradients, _)| gradients.steps.is_empty()) {
         return;
     }
-    let values = all.iter().flat_map(|(gradients, _)| {
-        let rows = gradients.rows.iter();
-        rows.flat_map(|(_, values)| values.iter().copied().flatten())
-    });
-    let sizes = Sizes::over(values);
+    let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let _ = write!(
         page,
         "<section id=\"{id}-layers\"><h2>Inside: layer by layer</h2><p>The root mean square of the gradient \

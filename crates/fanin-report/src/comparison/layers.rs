@@ -135,6 +135,22 @@ impl Sizes {
         }
     }
 
+    /// Over the gradients of all starts whose numbers stayed finite: one that runs away would leave
+    /// no room for the others.
+    pub(super) fn shared<'g>(
+        comparison: &Comparison,
+        all: impl Iterator<Item = &'g Gradients>,
+    ) -> Self {
+        let away = |start: &StartResult| start.runs.iter().any(|run| run.diverged_at.is_some());
+        let every = comparison.starts.iter().all(away);
+        let pairs = comparison.starts.iter().zip(all);
+        let values = pairs
+            .filter(|(start, _)| every || !away(start))
+            .flat_map(|(_, gradients)| gradients.rows.iter())
+            .flat_map(|(_, values)| values.iter().copied().flatten());
+        Self::over(values)
+    }
+
     /// From 0 at the smallest to 1 at the largest; `None` for zero.
     pub(super) fn place(self, value: f64) -> Option<f64> {
         if value == 0.0 {

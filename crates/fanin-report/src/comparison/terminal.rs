@@ -19,8 +19,11 @@ pub(super) fn render(report: &ComparisonReport<'_>) -> String {
     out.push('\n');
     out.push_str(&table(report));
     out.push('\n');
-    out.push_str(&layers(comparison));
-    out.push('\n');
+    let layers = layers(comparison);
+    if !layers.is_empty() {
+        out.push_str(&layers);
+        out.push('\n');
+    }
     out.push_str(&sentence::wrapped(&sentence::outcome(comparison), "", 100));
     if !comparison.complete {
         out.push_str(
@@ -61,7 +64,7 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
             start.name,
             start.rate.map_or_else(String::new, |r| format!("{r:.1e}")),
             start.final_loss.map_or_else(String::new, loss),
-            spread(start),
+            spread(start, "–"),
             accuracy(start).map_or_else(String::new, |a| format!("{:.0} %", 100.0 * a)),
             half(comparison, start),
             start.verdict.map_or("", |v| outcome_name(v.outcome)),
@@ -89,10 +92,7 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     if steps.is_empty() {
         return String::new();
     }
-    let values = all
-        .iter()
-        .flat_map(|(gradients, _)| steps.iter().flat_map(|&step| gradients.at(step)));
-    let sizes = Sizes::over(values);
+    let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let name = names(comparison);
     let has = |read: fn(&Units) -> [Option<f64>; 2]| {
         all.iter().any(|(_, units)| mean(units, 0, read).is_some())
@@ -106,7 +106,10 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     .collect();
     let mut out = format!("{:<name$} ", "");
     // Writing into a String does not fail.
-    let _ = write!(out, " gradient rms, first layer to last");
+    out.push_str(match steps.len() {
+        1 => " gradient rms by layer",
+        _ => " gradient rms, first layer to last",
+    });
     for (label, _) in &shares {
         let at = name + 2 + 26 * steps.len();
         while out.lines().last().map_or(0, |l| l.chars().count()) < at {
@@ -114,6 +117,7 @@ pub(super) fn layers(comparison: &Comparison) -> String {
         }
         let _ = write!(out, "{label:<17}");
     }
+    out = out.trim_end().to_owned();
     let _ = write!(out, "\n{:<name$} ", "start");
     for step in &steps {
         let _ = write!(out, " {:<25}", format!("at step {step}"));
@@ -164,9 +168,11 @@ fn names(comparison: &Comparison) -> usize {
     lengths.max().unwrap_or(0).clamp(9, 24)
 }
 
-fn spread(start: &StartResult) -> String {
+/// Lowest and highest final loss over the seeds; nothing for a single training.
+pub(super) fn spread(start: &StartResult, to: &str) -> String {
     match start.spread {
-        Some((low, high)) if start.runs.len() > 1 => format!("{}–{}", loss(low), loss(high)),
+        Some((low, _)) if start.runs.len() > 1 && low.is_infinite() => loss(low),
+        Some((low, high)) if start.runs.len() > 1 => format!("{}{to}{}", loss(low), loss(high)),
         _ => String::new(),
     }
 }

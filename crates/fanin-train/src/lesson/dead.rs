@@ -166,9 +166,9 @@ fn born(stage: &Stage<'_>, model: &str, width: i32) -> Result<Trial, TrainError>
         let theory = 1.0 - (1.0 - 0.5f64.powi(width)).powi(12);
         let seen = vec![format!(
             "Of {DRAWN} networks that are {width} units wide and 12 layers deep, all by He's rule, {:.0} \
-             are born dead: some layer is off for all {} samples of the batch. That some layer out of 12 \
-             has all its {width} units off for one given sample has a probability of {}; to be off for a \
-             whole batch is a little rarer.",
+             are born dead, with some layer off for all {} samples of the batch. The probability that some \
+             layer out of 12 has all its {width} units off for one given sample is {}; for a whole batch \
+             it is a little smaller.",
             share * DRAWN as f64,
             found.batch,
             words::share(theory)

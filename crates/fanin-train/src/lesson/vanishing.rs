@@ -100,8 +100,8 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
             sigmoid,
         )?,
         trial(
-            "20 layers of ReLU, under the rule for tanh",
-            "mlp(64, 64x20, 10, relu)",
+            "16 layers of ReLU, under the rule for tanh",
+            "mlp(64, 64x16, 10, relu)",
             &RELU,
             relu,
         )?,
@@ -225,7 +225,7 @@ fn relu(found: &Comparison) -> (Vec<Figure>, Vec<String>) {
         format!(
             "ReLU sets half of its inputs to zero, so half of the mean square is lost at every layer: \
              a factor of 1/√2 = 0.707 in size. Measured: {} per layer under Xavier's rule and {} under \
-             He's, which doubles the variance. Over 20 layers the two are a factor of {} apart.",
+             He's, which doubles the variance. Over 16 layers the two are a factor of {} apart.",
             words::size(signal(xavier)),
             words::size(signal(he)),
             words::times(ends_of(&signals(first(he))).1 / ends_of(&signals(first(xavier))).1)
