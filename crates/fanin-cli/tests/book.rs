@@ -10,7 +10,11 @@ use assert_cmd::Command;
 
 /// The guide's Rust, as a program would have it.
 #[path = "../../../book/examples/fill.rs"]
-#[allow(missing_docs, reason = "the chapter around it says what it does")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a program, which its chapter explains"
+)]
 mod fill;
 
 /// Stands for lines that a chapter leaves out.
