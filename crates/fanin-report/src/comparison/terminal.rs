@@ -81,6 +81,9 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
     out
 }
 
+/// A share of a layer's units, at the start and at the end.
+type Share = fn(&Units) -> [Option<f64>; 2];
+
 /// One line per start: gradients over the depth, units that no longer answer.
 pub(super) fn layers(comparison: &Comparison) -> String {
     let all: Vec<(Gradients, Vec<Units>)> = comparison
@@ -94,11 +97,9 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     }
     let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let name = names(comparison);
-    let has = |read: fn(&Units) -> [Option<f64>; 2]| {
-        all.iter().any(|(_, units)| mean(units, 0, read).is_some())
-    };
-    let shares: Vec<(&str, fn(&Units) -> [Option<f64>; 2])> = [
-        ("dead units", (|u| u.dead) as fn(&Units) -> [Option<f64>; 2]),
+    let has = |read: Share| all.iter().any(|(_, units)| mean(units, 0, read).is_some());
+    let shares: Vec<(&str, Share)> = [
+        ("dead units", (|u| u.dead) as Share),
         ("saturated", |u| u.saturated),
     ]
     .into_iter()
