@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
-use fanin_check::Verdict;
+use fanin_check::{SeedShare, Verdict};
 use fanin_train::Outcome;
 
 use crate::judging;
@@ -216,6 +216,29 @@ fn share(part: usize, whole: usize) -> String {
     }
 }
 
+/// Which of the aims a part reaches, with the interval that so few starts leave.
+fn aims(counts: &Counts) -> String {
+    let [trains, slow, fails] = counts.table;
+    let faulty = trains[2] + slow[2] + fails[2];
+    let aims = [
+        ("precision", slow[2] + fails[2], faulty),
+        ("recall", fails[2], fails.iter().sum()),
+        ("trains after fix", counts.fixed, faulty),
+        ("blame", counts.hits, counts.blamed),
+    ];
+    let told = aims.map(|(name, count, total)| {
+        let share = SeedShare::new(count, total);
+        let [low, high] = share.interval.map(|end| 100.0 * end);
+        let verb = if share.share >= 0.95 {
+            "reached"
+        } else {
+            "**not reached**"
+        };
+        format!("{name} {verb} (95 % interval {low:.0} to {high:.0} %)")
+    });
+    format!("The aim is 95 % each: {}.\n\n", told.join(", "))
+}
+
 /// What stands above the tables.
 const INTRODUCTION: &str = "\
 # Does the verdict hold?
@@ -281,6 +304,7 @@ pub(crate) fn markdown(rows: &Rows, note: &str) -> String {
         let all = Counts::of(of_part.iter().copied());
         text.push_str(&all.line("**all**"));
         text.push('\n');
+        text.push_str(&aims(&all));
         failures(&mut text, &of_part);
         let unlearned = rows.unlearned.iter().filter(|(p, _)| *p == part);
         let names: Vec<String> = unlearned.map(|(_, name)| format!("`{name}`")).collect();
@@ -336,13 +360,15 @@ fn failures(text: &mut String, rows: &[&Row]) {
             let blamed = row.blamed.as_deref().unwrap_or("nothing");
             let _ = writeln!(
                 text,
-                "- `{}`, {}: {} ({:.2} of the way), {} {}, blames {blamed}{fixed}",
+                "- `{}`, {}: {} ({:.2} of the way), {}{}, blames {blamed}{fixed}",
                 row.network,
                 row.start,
                 outcome_word(row.outcome),
                 row.progress.unwrap_or(f64::NAN),
                 word(row.verdict),
-                row.codes.join(" "),
+                row.codes
+                    .iter()
+                    .fold(String::new(), |all, code| all + " " + code),
             );
         }
         text.push('\n');
