@@ -244,19 +244,20 @@ const INTRODUCTION: &str = "\
 # Does the verdict hold?
 
 `fanin check` says before training whether a start is healthy, doubtful or faulty. Here it is held
-against what training came to, for networks of six families (plain, normalized and residual MLPs,
+against what training came to, for networks of seven families (plain, normalized and residual MLPs,
 convolutions with and without residual branches, transformers, LSTM, GRU and RNN) with 12
 activations, 2 to 100 layers, 5 to 512 wide. Each is trained from recipe `auto`, two more recipes
 that people use, and three mutants of `auto`: two with one spoilt weight (zeros, ones, 0.1, x0.01,
 x0.1, x10, x100, U(±0.05), wrong fans), one with all weights spoilt.
 
 - **Training.** By Adam, which of all optimizers in use minds scales least, in batches of 16 (MLPs
-  without a norm or residual branches: 32), at the best of up to seven rates from 0.0001 to 0.1 for each start, so that a failure is the start's fault;
-  150 steps; two seeds, and a third where they disagree. The tasks are generated: clouds for MLPs,
+  without a norm or residual branches: 32), at the best of up to seven rates from 0.0001 to 0.1 for
+  each start, so that a failure is the start's fault; 150 steps; two seeds, and a third where they
+  disagree. The tasks are generated: clouds for MLPs,
   drawn digits for convolutions, an invented language for transformers, recalling the first symbol
   for recurrent networks.
-- **Outcome**, the rule of `fanin compare`, by the run of median final loss (the worse of two): a start *fails* if it
-  comes less than 0.2 of the way from the chance level to the best start of the same network, *trains*
+- **Outcome**, the rule of `fanin compare`, by the run of median final loss (the worse of two): a
+  start *fails* if it comes less than 0.2 of the way from the chance level to the best start of the same network, *trains*
   from 0.8 on if it is half way within 4 times the steps of the fastest, and is *slow* in between.
   A network counts if its best start gets a fifth below the chance level and half of its way within
   half of the steps, so that a start twice as slow could still be seen to learn; the others, for which
@@ -269,7 +270,7 @@ x0.1, x10, x100, U(±0.05), wrong fans), one with all weights spoilt.
 - **Blame.** The share of faulty mutants whose gravest finding names a spoilt weight.
 
 The split is by architecture and was made before any training: even places in the list are the
-tuning part, odd ones the held-out part. Rules were changed with the tuning part alone in view.
+tuning part, odd ones the held-out part. Rules are tuned on the tuning part alone.
 ";
 
 /// The tables and the lists of failures; `note` says when and on what machine.
