@@ -1,5 +1,7 @@
 //! What the four rules on growing and fading scales share: turning a departure into a finding.
 
+use fanin_network::Parameter;
+
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::walk::{Departure, Direction};
@@ -119,11 +121,28 @@ pub(super) fn changes(
             names.push(&weight.name);
         }
     }
+    let head = scene.spine.head().and_then(|head| head.weight);
+    if let Some(head) = head.filter(|head| departure.even && off_like(scene, head, departure)) {
+        names.push(&head.name);
+    }
     let fixes: Vec<_> = names
         .into_iter()
         .filter_map(|name| scene.proposal.fix(name))
         .collect();
     fixes.into_iter()
+}
+
+/// ln of the factor in rms by which known schemes differ, √6.
+const SCHEMES: f64 = 0.896;
+
+/// Whether the head, which no walk judges, is off as the layers before it are, and by more than
+/// schemes differ: then it was drawn as they were.
+fn off_like(scene: &Scene<'_>, head: &Parameter, departure: &Departure<'_, '_>) -> bool {
+    let seen = scene.seen(head).map(|seen| seen.rms);
+    let (Some(rms), Some(std)) = (seen, scene.proposed_std(head)) else {
+        return false;
+    };
+    rms > 0.0 && std > 0.0 && (rms / std).ln() * departure.change.signum() > SCHEMES
 }
 
 fn finding(

@@ -57,7 +57,8 @@ fn a_recurrent_layer_of_zeros_is_mended() {
         case = case.fill(name, 0.0);
     }
     let checkup = case.check();
-    fires(&checkup, "F302", Severity::Error, zero[0]);
+    // Its units are all equal (F301); zero alone, they would still get a gradient.
+    fires(&checkup, "F302", Severity::Warning, zero[0]);
     let (changed, after) = case.fixed(&checkup);
     assert!(
         zero.iter().all(|name| changed.contains(name)),

@@ -50,11 +50,13 @@ pub(crate) fn leading(checkup: &Checkup) -> Option<&Finding> {
     first.filter(|finding| finding.severity > Severity::Note)
 }
 
-/// Codes of the findings that are more than notes.
+/// Codes of the findings that are more than notes, each once.
 pub(crate) fn codes(checkup: &Checkup) -> Vec<String> {
     let grave = checkup.findings.iter();
     let grave = grave.filter(|finding| finding.severity > Severity::Note);
-    grave.map(|finding| finding.code.to_string()).collect()
+    let mut codes: Vec<String> = grave.map(|finding| finding.code.to_string()).collect();
+    codes.dedup();
+    codes
 }
 
 /// The start with the changes that the first seed's findings propose, for every seed; and the

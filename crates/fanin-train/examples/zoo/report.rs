@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
-use fanin_check::Verdict;
+use fanin_check::{SeedShare, Verdict};
 use fanin_train::Outcome;
 
 use crate::judging;
@@ -216,24 +216,48 @@ fn share(part: usize, whole: usize) -> String {
     }
 }
 
+/// Which of the aims a part reaches, with the interval that so few starts leave.
+fn aims(counts: &Counts) -> String {
+    let [trains, slow, fails] = counts.table;
+    let faulty = trains[2] + slow[2] + fails[2];
+    let aims = [
+        ("precision", slow[2] + fails[2], faulty),
+        ("recall", fails[2], fails.iter().sum()),
+        ("trains after fix", counts.fixed, faulty),
+        ("blame", counts.hits, counts.blamed),
+    ];
+    let told = aims.map(|(name, count, total)| {
+        let share = SeedShare::new(count, total);
+        let [low, high] = share.interval.map(|end| 100.0 * end);
+        let verb = if share.share >= 0.95 {
+            "reached"
+        } else {
+            "**not reached**"
+        };
+        format!("{name} {verb} (95 % interval {low:.0} to {high:.0} %)")
+    });
+    format!("The aim is 95 % each: {}.\n\n", told.join(", "))
+}
+
 /// What stands above the tables.
 const INTRODUCTION: &str = "\
 # Does the verdict hold?
 
 `fanin check` says before training whether a start is healthy, doubtful or faulty. Here it is held
-against what training came to, for networks of six families (plain, normalized and residual MLPs,
+against what training came to, for networks of seven families (plain, normalized and residual MLPs,
 convolutions with and without residual branches, transformers, LSTM, GRU and RNN) with 12
 activations, 2 to 100 layers, 5 to 512 wide. Each is trained from recipe `auto`, two more recipes
 that people use, and three mutants of `auto`: two with one spoilt weight (zeros, ones, 0.1, x0.01,
 x0.1, x10, x100, U(±0.05), wrong fans), one with all weights spoilt.
 
 - **Training.** By Adam, which of all optimizers in use minds scales least, in batches of 16 (MLPs
-  without a norm or residual branches: 32), at the best of up to seven rates from 0.0001 to 0.1 for each start, so that a failure is the start's fault;
-  150 steps; two seeds, and a third where they disagree. The tasks are generated: clouds for MLPs,
+  without a norm or residual branches: 32), at the best of up to seven rates from 0.0001 to 0.1 for
+  each start, so that a failure is the start's fault; 150 steps; two seeds, and a third where they
+  disagree. The tasks are generated: clouds for MLPs,
   drawn digits for convolutions, an invented language for transformers, recalling the first symbol
   for recurrent networks.
-- **Outcome**, the rule of `fanin compare`, by the run of median final loss (the worse of two): a start *fails* if it
-  comes less than 0.2 of the way from the chance level to the best start of the same network, *trains*
+- **Outcome**, the rule of `fanin compare`, by the run of median final loss (the worse of two): a
+  start *fails* if it comes less than 0.2 of the way from the chance level to the best start of the same network, *trains*
   from 0.8 on if it is half way within 4 times the steps of the fastest, and is *slow* in between.
   A network counts if its best start gets a fifth below the chance level and half of its way within
   half of the steps, so that a start twice as slow could still be seen to learn; the others, for which
@@ -246,7 +270,7 @@ x0.1, x10, x100, U(±0.05), wrong fans), one with all weights spoilt.
 - **Blame.** The share of faulty mutants whose gravest finding names a spoilt weight.
 
 The split is by architecture and was made before any training: even places in the list are the
-tuning part, odd ones the held-out part. Rules were changed with the tuning part alone in view.
+tuning part, odd ones the held-out part. Rules are tuned on the tuning part alone.
 ";
 
 /// The tables and the lists of failures; `note` says when and on what machine.
@@ -281,6 +305,7 @@ pub(crate) fn markdown(rows: &Rows, note: &str) -> String {
         let all = Counts::of(of_part.iter().copied());
         text.push_str(&all.line("**all**"));
         text.push('\n');
+        text.push_str(&aims(&all));
         failures(&mut text, &of_part);
         let unlearned = rows.unlearned.iter().filter(|(p, _)| *p == part);
         let names: Vec<String> = unlearned.map(|(_, name)| format!("`{name}`")).collect();
@@ -336,13 +361,15 @@ fn failures(text: &mut String, rows: &[&Row]) {
             let blamed = row.blamed.as_deref().unwrap_or("nothing");
             let _ = writeln!(
                 text,
-                "- `{}`, {}: {} ({:.2} of the way), {} {}, blames {blamed}{fixed}",
+                "- `{}`, {}: {} ({:.2} of the way), {}{}, blames {blamed}{fixed}",
                 row.network,
                 row.start,
                 outcome_word(row.outcome),
                 row.progress.unwrap_or(f64::NAN),
                 word(row.verdict),
-                row.codes.join(" "),
+                row.codes
+                    .iter()
+                    .fold(String::new(), |all, code| all + " " + code),
             );
         }
         text.push('\n');
