@@ -28,7 +28,7 @@
 //! | values | `zeros`, `ones`, `constant`, `array` |
 //! | one distribution | `uniform`, `normal`, `truncated_normal`, `truncated_normal_absolute`, `log_uniform` |
 //! | a variance from the fans | `variance_scaling`, `xavier_…`, `kaiming_…`, `lecun_…`, `random_walk`, `spectral`, `mup` |
-//! | matrices | `orthogonal`, `identity`, `hadamard`, `idinit`, `sparse`, `mirrored`, `nguyen_widrow` |
+//! | matrices | `orthogonal`, `identity`, `hadamard`, `idinit`, `sparse`, `mirrored`, `mimetic`, `nguyen_widrow` |
 //! | convolutions | `delta_orthogonal`, `orthogonal_conv`, `identity`, `bilinear` |
 //! | residual branches | `residual`, `fixup`, `rezero`, `layer_scale`, `t_fixup`, `deepnorm` |
 //! | transformers | `small_init`, `wang_init`, `embedding`, `lora_a`, `lora_b` |

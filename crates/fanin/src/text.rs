@@ -53,6 +53,8 @@ pub(crate) struct Argument {
 pub(crate) enum Value {
     Number(f64),
     Call(Call),
+    /// Between single quotes.
+    Text(String),
 }
 
 /// One bound argument.
@@ -277,6 +279,15 @@ impl Reader {
                 position,
             });
         }
+        if self.peek() == Some('\'') {
+            let value = Value::Text(self.quoted()?);
+            return Ok(Argument {
+                key: None,
+                size: None,
+                value,
+                position,
+            });
+        }
         let (name, _) = self.name()?;
         if self.take('=') {
             self.space();
@@ -285,6 +296,8 @@ impl Reader {
                 .is_some_and(|c| c.is_ascii_digit() || "+-.".contains(c))
             {
                 Value::Number(self.number()?)
+            } else if self.peek() == Some('\'') {
+                Value::Text(self.quoted()?)
             } else {
                 Value::Call(self.call(depth + 1)?)
             };
@@ -302,6 +315,18 @@ impl Reader {
             value,
             position,
         })
+    }
+
+    /// What stands between single quotes.
+    fn quoted(&mut self) -> Result<String, ParseError> {
+        let position = self.next;
+        self.next += 1;
+        let text = self.while_(|c| c != '\'');
+        if self.peek().is_none() {
+            return Err(ParseError::new(position, "the quote is not closed"));
+        }
+        self.next += 1;
+        Ok(text)
     }
 
     fn number(&mut self) -> Result<f64, ParseError> {
@@ -332,6 +357,10 @@ impl Bound {
                 call.position,
                 format!("expected a number, found '{}'", call.name),
             )),
+            Value::Text(text) => Err(ParseError::new(
+                self.position,
+                format!("expected a number, found the text '{text}'"),
+            )),
         }
     }
 
@@ -339,7 +368,7 @@ impl Bound {
     pub(crate) fn value_position(&self) -> usize {
         match &self.value {
             Value::Call(call) => call.position,
-            Value::Number(_) => self.position,
+            Value::Number(_) | Value::Text(_) => self.position,
         }
     }
 
@@ -353,6 +382,10 @@ impl Bound {
             Value::Number(number) => Err(ParseError::new(
                 self.position,
                 format!("expected a name, found {number}"),
+            )),
+            Value::Text(text) => Err(ParseError::new(
+                self.position,
+                format!("expected a name without quotes, found '{text}'"),
             )),
         }
     }

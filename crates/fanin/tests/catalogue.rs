@@ -74,6 +74,12 @@ const CASES: &[Case] = &[
         &[3, 3, 20, 30],
         "channels_last",
     ),
+    ("mimetic(of='k')", &[150, 170], "linear"),
+    (
+        "mimetic(of='v', alpha=0.4, beta=-0.4, transposed=true)",
+        &[150, 170],
+        "linear",
+    ),
     ("bilinear", &[10, 20, 4], "transposed"),
     ("scaled(factor=0.1, of=kaiming_normal)", &[96, 320], "fused"),
     (

@@ -21,6 +21,7 @@ pub mod layer_scale;
 pub mod lecun;
 pub mod log_uniform;
 pub mod lora;
+pub mod mimetic;
 pub mod mirrored;
 pub mod mup;
 pub mod nguyen_widrow;
@@ -65,6 +66,7 @@ pub use idinit::Idinit;
 pub use layer_scale::LayerScale;
 pub use log_uniform::LogUniform;
 pub use lora::{LoraA, LoraB};
+pub use mimetic::Mimetic;
 pub use mirrored::{Mirrored, Sides};
 pub use mup::{Mup, MupRole};
 pub use nguyen_widrow::NguyenWidrow;
@@ -243,6 +245,8 @@ pub enum Initializer {
     Sparse(Sparse),
     /// See [`mod@mirrored`].
     Mirrored(Mirrored),
+    /// See [`mod@mimetic`].
+    Mimetic(Mimetic),
     /// See [`mod@bilinear`].
     Bilinear(Bilinear),
     /// See [`mod@scaled`].
@@ -303,6 +307,7 @@ macro_rules! with_rule {
             $crate::Initializer::Idinit($rule) => $body,
             $crate::Initializer::Sparse($rule) => $body,
             $crate::Initializer::Mirrored($rule) => $body,
+            $crate::Initializer::Mimetic($rule) => $body,
             $crate::Initializer::Bilinear($rule) => $body,
             $crate::Initializer::Scaled($rule) => $body,
             $crate::Initializer::Residual($rule) => $body,
@@ -362,6 +367,7 @@ macro_rules! all_rules {
             Idinit,
             Sparse,
             Mirrored,
+            Mimetic,
             Bilinear,
             Scaled,
             Residual,
@@ -460,6 +466,7 @@ impl Initializer {
             Self::Idinit(_) => &<Idinit as rule::Rule>::ENTRY,
             Self::Sparse(_) => &<Sparse as rule::Rule>::ENTRY,
             Self::Mirrored(_) => &<Mirrored as rule::Rule>::ENTRY,
+            Self::Mimetic(_) => &<Mimetic as rule::Rule>::ENTRY,
             Self::Bilinear(_) => &<Bilinear as rule::Rule>::ENTRY,
             Self::Scaled(_) => &<Scaled as rule::Rule>::ENTRY,
             Self::Residual(_) => &<Residual as rule::Rule>::ENTRY,

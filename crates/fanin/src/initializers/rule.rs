@@ -336,6 +336,23 @@ impl Parameter for bool {
     }
 }
 
+/// The name of a tensor, between single quotes.
+impl Parameter for String {
+    fn read(bound: Bound, key: &str) -> Result<Self, ParseError> {
+        match bound.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(ParseError::new(
+                bound.value_position(),
+                format!("{key} must be a name in quotes, such as '0.weight'"),
+            )),
+        }
+    }
+
+    fn write(&self) -> String {
+        format!("'{self}'")
+    }
+}
+
 impl<T: Parameter> Parameter for Option<T> {
     fn read(bound: Bound, key: &str) -> Result<Self, ParseError> {
         T::read(bound, key).map(Some)
@@ -357,6 +374,10 @@ impl Parameter for Box<Initializer> {
             Value::Number(number) => Err(ParseError::new(
                 bound.position,
                 format!("expected an initializer, found {number}"),
+            )),
+            Value::Text(text) => Err(ParseError::new(
+                bound.position,
+                format!("expected an initializer, found the text '{text}'"),
             )),
         }
     }

@@ -7,6 +7,7 @@ use super::chrono::Timescales;
 use super::delta_orthogonal::Centre;
 use super::embedding::Padded;
 use super::log_uniform::LogUniformSampler;
+use super::mimetic::Mimic;
 use super::mirrored::Mirror;
 use super::nguyen_widrow::UnitVectors;
 use super::orthogonal_conv::Kernel;
@@ -38,6 +39,7 @@ pub(crate) enum Structured {
     Centre(Centre),
     Padded(Padded),
     Mirror(Mirror),
+    Mimic(Mimic),
     UnitVectors(UnitVectors),
     Kernel(Kernel),
     Pattern(Pattern),
@@ -53,6 +55,7 @@ macro_rules! each {
             Self::Centre($x) => $body,
             Self::Padded($x) => $body,
             Self::Mirror($x) => $body,
+            Self::Mimic($x) => $body,
             Self::UnitVectors($x) => $body,
             Self::Kernel($x) => $body,
             Self::Pattern($x) => $body,
@@ -74,6 +77,7 @@ impl Structured {
             Self::Centre(x) => Self::Centre(x.scaled(factor)),
             Self::Padded(x) => Self::Padded(x.scaled(factor)),
             Self::Mirror(x) => Self::Mirror(x.scaled(factor)),
+            Self::Mimic(x) => Self::Mimic(x.scaled(factor)),
             Self::UnitVectors(x) => Self::UnitVectors(x.scaled(factor)),
             Self::Kernel(x) => Self::Kernel(x.scaled(factor)),
             Self::Pattern(x) => Self::Pattern(x.scaled(factor)),
@@ -84,7 +88,7 @@ impl Structured {
     /// See [`Filler::shares_work`](crate::Filler::shares_work).
     pub(crate) fn shares_work(&self) -> bool {
         match self {
-            Self::Kernel(_) => true,
+            Self::Kernel(_) | Self::Mimic(_) => true,
             Self::Centre(centre) => centre.at_centre().shares_work(),
             Self::Mirror(mirror) => mirror.half().shares_work(),
             _ => false,

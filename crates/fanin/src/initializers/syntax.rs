@@ -283,6 +283,10 @@ pub(super) fn gain(bound: Bound) -> Result<f64, ParseError> {
     match bound.value {
         Value::Call(activation) => Ok(Activation::from_call(activation)?.gain().value()),
         Value::Number(number) => Ok(number),
+        Value::Text(text) => Err(ParseError::new(
+            bound.position,
+            format!("expected a number or an activation, found the text '{text}'"),
+        )),
     }
 }
 
@@ -481,6 +485,15 @@ mod tests {
                 order
             }
             .into()),
+            ("[a-z0-9./:-]{1,20}", 0.0..9f64, finite(), any::<bool>()).prop_map(
+                |(of, alpha, beta, transposed)| all::Mimetic {
+                    of,
+                    alpha,
+                    beta,
+                    transposed
+                }
+                .into()
+            ),
             (finite(), prop::option::of(0u64..1 << 53)).prop_map(|(std, padding)| all::Embedding {
                 std: std.abs(),
                 padding

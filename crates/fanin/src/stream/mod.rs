@@ -108,6 +108,13 @@ impl Stream {
         Self::with_hasher(self.key, hasher)
     }
 
+    /// The stream of another tensor under the same seed.
+    pub(crate) fn of_tensor(&self, name: &str) -> Self {
+        let mut hasher = SipHasher24::new();
+        hasher.write(name.as_bytes());
+        Self::with_hasher(self.key, hasher)
+    }
+
     fn with_hasher(key: [u32; 2], hasher: SipHasher24) -> Self {
         Self {
             key,
