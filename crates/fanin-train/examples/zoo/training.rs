@@ -237,8 +237,8 @@ impl Bench<'_> {
         let first = tried.remove(&at).unwrap_or_default();
         let mut runs = vec![first, self.run(start, RATES[at], 1)?];
         let apart = (runs[0].last() - runs[1].last()).abs();
-        // Written so that an infinite or undefined distance counts.
-        if !(apart <= APART * chance) {
+        // The distance between two that diverged is undefined.
+        if apart.is_nan() || apart > APART * chance {
             runs.push(self.run(start, RATES[at], 2)?);
         }
         Ok(Trained {
