@@ -88,9 +88,9 @@ fn judge(
     // Behind equal units samples differ in one number, which the next layers lose: theirs is not the
     // fault. A bias that all samples share draws them together; else the layer that does most of it.
     let until = earlier.iter().chain(stretch);
-    let mut equal =
-        until.filter(|place| place.step == Step::Layer && has_equal_units(scene, place));
-    let equal = equal.next_back();
+    let equal = until
+        .rev()
+        .find(|place| place.step == Step::Layer && has_equal_units(scene, place));
     let most = layers
         .iter()
         .copied()

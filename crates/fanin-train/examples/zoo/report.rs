@@ -320,12 +320,11 @@ pub(crate) fn markdown(rows: &Rows, note: &str) -> String {
     text
 }
 
-/// Whether a row stands in a list.
-type Belongs<'a> = &'a dyn Fn(&Row) -> bool;
+type Wanted<'a> = &'a dyn Fn(&Row) -> bool;
 
 /// Every start on which something did not hold, by name.
 fn failures(text: &mut String, rows: &[&Row]) {
-    let lists: [(&str, Belongs<'_>); 6] = [
+    let lists: [(&str, Wanted); 6] = [
         ("Called faulty, but trains", &|row| {
             row.verdict == Verdict::Faulty && row.outcome == Outcome::Trains
         }),

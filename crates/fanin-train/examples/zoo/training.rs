@@ -79,7 +79,7 @@ pub(crate) fn outcomes(starts: &[&Trained], judged: &[&Trained]) -> Vec<(Outcome
         .map(|one| {
             let courses = starts.iter().chain([one]).map(|start| start.course());
             let courses: Vec<Course> = courses.collect();
-            let verdict = judge(one.chance, &courses).1.pop();
+            let verdict = judge(one.chance, &courses).pop();
             verdict.map_or((Outcome::Fails, None), |v| (v.outcome, v.progress))
         })
         .collect()
@@ -91,7 +91,7 @@ pub(crate) fn outcomes(starts: &[&Trained], judged: &[&Trained]) -> Vec<(Outcome
 pub(crate) fn tells(starts: &[&Trained]) -> bool {
     let courses: Vec<Course> = starts.iter().map(|start| start.course()).collect();
     let chance = starts.first().map_or(f64::NAN, |start| start.chance);
-    let (_, verdicts) = judge(chance, &courses);
+    let verdicts = judge(chance, &courses);
     let pairs = courses.iter().zip(verdicts);
     let best = pairs.min_by(|(a, _), (b, _)| a.last.total_cmp(&b.last));
     best.is_some_and(|(course, verdict)| {
@@ -237,6 +237,7 @@ impl Bench<'_> {
         let first = tried.remove(&at).unwrap_or_default();
         let mut runs = vec![first, self.run(start, RATES[at], 1)?];
         let apart = (runs[0].last() - runs[1].last()).abs();
+        // The distance between two that diverged is undefined.
         if apart.is_nan() || apart > APART * chance {
             runs.push(self.run(start, RATES[at], 2)?);
         }
