@@ -418,7 +418,8 @@ impl Chart<'_> {
         let lasts = curves.iter().enumerate();
         let lasts = lasts.filter_map(|(k, (_, spots))| Some((k, *spots.last()?)));
         // A line that ends early has its name there.
-        let (early, late): (Vec<(usize, Spot)>, Vec<(usize, Spot)>) =
+        type Last = (usize, Spot);
+        let (early, late): (Vec<Last>, Vec<Last>) =
             lasts.partition(|(_, last)| last.step < 0.8 * self.steps as f64);
         let mut ends: Vec<(f64, f64, usize)> = late
             .into_iter()

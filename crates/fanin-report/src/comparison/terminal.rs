@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use fanin_train::{Comparison, StartResult};
 
-use super::layers::{Gradients, Sizes, Units, brief, mean, units};
+use super::layers::{Gradients, Share, Sizes, Units, brief, mean, units};
 use super::{ComparisonReport, check_name, curve, loss, outcome_name, sentence, top};
 use crate::number::percent;
 
@@ -94,16 +94,13 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     }
     let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let name = names(comparison);
-    let has = |read: fn(&Units) -> [Option<f64>; 2]| {
-        all.iter().any(|(_, units)| mean(units, 0, read).is_some())
-    };
-    let shares: Vec<(&str, fn(&Units) -> [Option<f64>; 2])> = [
-        ("dead units", (|u| u.dead) as fn(&Units) -> [Option<f64>; 2]),
-        ("saturated", |u| u.saturated),
-    ]
-    .into_iter()
-    .filter(|(_, read)| has(*read))
-    .collect();
+    let has = |read: Share| all.iter().any(|(_, units)| mean(units, 0, read).is_some());
+    let dead: (&str, Share) = ("dead units", |u| u.dead);
+    let saturated: (&str, Share) = ("saturated", |u| u.saturated);
+    let shares: Vec<(&str, Share)> = [dead, saturated]
+        .into_iter()
+        .filter(|(_, read)| has(*read))
+        .collect();
     let mut out = format!("{:<name$} ", "");
     // Writing into a String does not fail.
     out.push_str(match steps.len() {

@@ -84,8 +84,11 @@ impl Picture {
     }
 }
 
-/// The first chunk: its kind, its data, and what follows it.
-fn chunk(bytes: &[u8]) -> Result<(&[u8; 4], &[u8], &[u8]), String> {
+/// A chunk's kind, its data, and what follows it.
+type Chunk<'a> = (&'a [u8; 4], &'a [u8], &'a [u8]);
+
+/// The first chunk.
+fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, String> {
     let cut = || "it is cut short".to_owned();
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
     let (kind, _) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
