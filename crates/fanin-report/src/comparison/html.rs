@@ -158,9 +158,6 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
     }
 }
 
-/// Which curve, and its last spot.
-type Named = (usize, Spot);
-
 /// Text with what stands between backquotes as code.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
@@ -421,7 +418,8 @@ impl Chart<'_> {
         let lasts = curves.iter().enumerate();
         let lasts = lasts.filter_map(|(k, (_, spots))| Some((k, *spots.last()?)));
         // A line that ends early has its name there.
-        let (early, late): (Vec<Named>, Vec<Named>) =
+        type Last = (usize, Spot);
+        let (early, late): (Vec<Last>, Vec<Last>) =
             lasts.partition(|(_, last)| last.step < 0.8 * self.steps as f64);
         let mut ends: Vec<(f64, f64, usize)> = late
             .into_iter()
@@ -727,18 +725,4 @@ fn tail(name: &str) -> String {
     }
     let end: String = name.chars().skip(length - ROOM + 1).collect();
     format!("<span title=\"{}\">…{}</span>", escape(name), escape(&end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::prose;
-
-    #[test]
-    fn names_between_backticks_are_code() {
-        assert_eq!(
-            prose("from `a<b` to `c`."),
-            "from <code>a&lt;b</code> to <code>c</code>."
-        );
-        assert_eq!(prose("none"), "none");
-    }
 }

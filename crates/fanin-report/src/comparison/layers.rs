@@ -86,12 +86,11 @@ pub(super) fn units(start: &StartResult) -> Vec<Units> {
         .collect()
 }
 
+/// Which share of the units is meant.
+pub(super) type Share = fn(&Units) -> [Option<f64>; 2];
+
 /// Mean over the layers of a share at one end.
-pub(super) fn mean(
-    units: &[Units],
-    end: usize,
-    read: fn(&Units) -> [Option<f64>; 2],
-) -> Option<f64> {
+pub(super) fn mean(units: &[Units], end: usize, read: Share) -> Option<f64> {
     let all: Vec<f64> = units.iter().filter_map(|u| read(u)[end]).collect();
     (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
 }

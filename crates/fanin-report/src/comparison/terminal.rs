@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use fanin_train::{Comparison, StartResult};
 
-use super::layers::{Gradients, Sizes, Units, brief, mean, units};
+use super::layers::{Gradients, Share, Sizes, Units, brief, mean, units};
 use super::{ComparisonReport, check_name, curve, loss, outcome_name, sentence, top};
 use crate::number::percent;
 
@@ -81,9 +81,6 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
     out
 }
 
-/// A share of a layer's units, at the start and at the end.
-type Share = fn(&Units) -> [Option<f64>; 2];
-
 /// One line per start: gradients over the depth, units that no longer answer.
 pub(super) fn layers(comparison: &Comparison) -> String {
     let all: Vec<(Gradients, Vec<Units>)> = comparison
@@ -98,13 +95,12 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let name = names(comparison);
     let has = |read: Share| all.iter().any(|(_, units)| mean(units, 0, read).is_some());
-    let shares: Vec<(&str, Share)> = [
-        ("dead units", (|u| u.dead) as Share),
-        ("saturated", |u| u.saturated),
-    ]
-    .into_iter()
-    .filter(|(_, read)| has(*read))
-    .collect();
+    let dead: (&str, Share) = ("dead units", |u| u.dead);
+    let saturated: (&str, Share) = ("saturated", |u| u.saturated);
+    let shares: Vec<(&str, Share)> = [dead, saturated]
+        .into_iter()
+        .filter(|(_, read)| has(*read))
+        .collect();
     let mut out = format!("{:<name$} ", "");
     // Writing into a String does not fail.
     out.push_str(match steps.len() {
