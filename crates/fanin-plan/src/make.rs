@@ -65,7 +65,10 @@ pub fn plan(network: &Network, request: &Request) -> Result<Outcome, PlanError> 
             }
             entry(network, &facts, index, parameter, request)
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<Entry>, _>>()?;
+    for entry in &entries {
+        partner(entry, &entries)?;
+    }
     Ok(Outcome {
         plan: Plan {
             seed: request.seed,
@@ -138,6 +141,46 @@ fn check(parameter: &Parameter, initializer: &Initializer, source: &str) -> Resu
             ),
         )),
     }
+}
+
+/// Holds a mimetic parameter to the one it names: the matrix that it is made for must be the one that is filled.
+fn partner(entry: &Entry, entries: &[Entry]) -> Result<(), PlanError> {
+    let Initializer::Mimetic(mimetic) = &entry.initializer else {
+        return Ok(());
+    };
+    let fault = |message: String| PlanError::Parameter {
+        parameter: entry.name.clone(),
+        shape: entry.shape.clone(),
+        message,
+    };
+    let of = &mimetic.of;
+    let Some(other) = entries.iter().find(|other| other.name == *of) else {
+        return Err(fault(format!(
+            "it is to be mimetic of `{of}`, and the network has no such parameter"
+        )));
+    };
+    if other.initializer != (Initializer::Orthogonal { gain: 1.0 }) {
+        return Err(fault(format!(
+            "it is to be mimetic of `{of}`, which is {} and must be `orthogonal`; give it that by a rule",
+            other.initializer
+        )));
+    }
+    let mut shape = other.shape.clone();
+    if mimetic.transposed {
+        shape.reverse();
+    }
+    if shape != entry.shape {
+        return Err(fault(format!(
+            "it is to be mimetic of `{of}` of shape {:?}, which has another shape{}",
+            other.shape,
+            if mimetic.transposed {
+                " turned around"
+            } else {
+                ""
+            }
+        )));
+    }
+    Ok(())
 }
 
 fn native(parameter: &Parameter) -> Result<DType, PlanError> {

@@ -141,3 +141,53 @@ fn a_rule_that_does_not_suit_names_the_parameter() {
         "{error}"
     );
 }
+
+#[test]
+fn a_mimetic_weight_is_held_to_the_one_it_names() {
+    let network = fanin_network::Network::open(
+        "transformer(layers=1, width=32, heads=2, vocab=28, context=8)",
+        &fanin_network::Dims::default(),
+    )
+    .unwrap();
+    let attempt = |key: &str, of: &str| {
+        let rules = format!(
+            "[[rule]]\nmatch = \"*.key.weight\"\ninitializer = \"{key}\"\n\
+             [[rule]]\nmatch = \"*.query.weight\"\ninitializer = \"mimetic(of='{of}')\"\n"
+        );
+        let request = fanin_plan::Request {
+            rules: Rules::parse(&rules).unwrap(),
+            ..fanin_plan::Request::new(fanin::Seed::new(5))
+        };
+        plan(&network, &request).map_err(|error| error.to_string())
+    };
+    let key = "blocks.0.attention.key.weight";
+    let outcome = attempt("orthogonal", key).unwrap();
+    // The plan's text holds the quotes, and the weights are what it says: Q − β K is noise of variance α²/32.
+    let plan: fanin_plan::Plan = outcome.plan.to_string().parse().unwrap();
+    assert_eq!(plan, outcome.plan);
+    let weights = plan.fill_weights().unwrap();
+    let values = |name: &str| match &weights.tensors[name].data {
+        fanin_network::HostData::F32(values) => values.clone(),
+        other => panic!("{name} is {other:?}"),
+    };
+    let (q, k) = (values("blocks.0.attention.query.weight"), values(key));
+    let noise = q
+        .iter()
+        .zip(&k)
+        .map(|(q, k)| (q - 0.7 * k).powi(2))
+        .sum::<f32>()
+        / 32.0;
+    assert!((noise / 0.49 - 1.0).abs() < 0.2, "{noise}");
+    for (initializer, of, message) in [
+        ("zeros", key, "which is zeros and must be `orthogonal`"),
+        ("orthogonal", "nobody", "has no such parameter"),
+        (
+            "orthogonal",
+            "token_embedding.weight",
+            "must be `orthogonal`",
+        ),
+    ] {
+        let error = attempt(initializer, of).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+}
