@@ -1,7 +1,7 @@
 //! Times a step of training beside a bare run forward and backward: `time_step MODEL BATCH STEPS`.
 //!
 //! The bare run keeps the gradients and drops them; the step lets SGD with momentum, or Adam, change
-//! the weights. Both are measured in turns within one session, and medians are printed.
+//! the weights. Both are measured in turns within one run, and medians are printed.
 #![allow(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 use std::collections::BTreeMap;

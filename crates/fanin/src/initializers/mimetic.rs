@@ -85,7 +85,7 @@ impl Rule for Mimetic {
                     .into(),
             );
         }
-        let inputs = layout.fans(shape)?.fan_in as f64;
+        let inputs = layout.fans(shape)?.fan_in;
         let std = if inputs > 0.0 {
             self.alpha / inputs.sqrt()
         } else {
