@@ -3,7 +3,9 @@
 use fanin_plan::Recipe;
 use fanin_run::train::Look;
 
-use super::stage::{Cast, Scene, Stage, accuracy, end, ends, figure, first, gradients, last};
+use super::stage::{
+    Cast, Scene, Stage, accuracy, end, ends, figure, first, gradients, last, mean_share,
+};
 use super::{Figure, Kind, Page, Trial, words};
 use crate::{Comparison, Rate, StartResult, TrainError};
 
@@ -58,9 +60,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
         steps: 300,
         seeds: 1,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    let biases = stage.trial(&scene, &network, &dataset, None, tell)?;
+    let biases = stage.on_digits(&scene, tell)?;
     let narrow = born(stage, "mlp(16, 3x12, 10, relu)", 3)?;
     let wide = born(stage, "mlp(16, 32x12, 10, relu)", 32)?;
     Ok(vec![biases, narrow, wide])
@@ -68,8 +68,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
 
 /// Share of the units that are off for every sample of the batch, over all layers.
 fn dead(look: Option<&Look>) -> Option<f64> {
-    let shares: Vec<f64> = look?.units.iter().filter_map(|u| u.dead).collect();
-    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    mean_share(look, |u| u.dead)
 }
 
 /// Layers all of whose units are dead.
@@ -155,9 +154,7 @@ fn born(stage: &Stage<'_>, model: &str, width: i32) -> Result<Trial, TrainError>
         steps: 1,
         seeds: DRAWN,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    stage.trial(&scene, &network, &dataset, None, |found| {
+    stage.on_digits(&scene, |found| {
         let share = found.starts.first().map_or(f64::NAN, born_dead);
         let figures = vec![figure("networks born dead", Kind::Share, found, |s| {
             Some(born_dead(s))

@@ -48,9 +48,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
         steps: 300,
         seeds: 1,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    let trial = stage.trial(&scene, &network, &dataset, None, tell)?;
+    let trial = stage.on_digits(&scene, tell)?;
     Ok(vec![trial])
 }
 

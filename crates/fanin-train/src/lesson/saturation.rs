@@ -2,7 +2,7 @@
 
 use fanin_plan::Recipe;
 
-use super::stage::{Cast, Scene, Stage, accuracy, end, ends, figure, first, last};
+use super::stage::{Cast, Scene, Stage, accuracy, end, ends, figure, first, last, mean_share};
 use super::{Figure, Kind, Page, Trial, words};
 use crate::{Comparison, Rate, StartResult, TrainError};
 use fanin_run::train::Look;
@@ -47,16 +47,13 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
         steps: 400,
         seeds: 1,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    let trial = stage.trial(&scene, &network, &dataset, None, tell)?;
+    let trial = stage.on_digits(&scene, tell)?;
     Ok(vec![trial])
 }
 
 /// Mean over the layers of the share of outputs in the flat part.
 fn flat(look: Option<&Look>) -> Option<f64> {
-    let shares: Vec<f64> = look?.units.iter().filter_map(|u| u.saturated).collect();
-    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    mean_share(look, |u| u.saturated)
 }
 
 fn tell(found: &Comparison) -> (Vec<Figure>, Vec<String>) {

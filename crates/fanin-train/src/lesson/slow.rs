@@ -44,9 +44,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Vec<Trial>, TrainError> {
         steps: 600,
         seeds: 3,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    let trial = stage.trial(&scene, &network, &dataset, None, tell)?;
+    let trial = stage.on_digits(&scene, tell)?;
     Ok(vec![trial])
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use fanin::Seed;
 use fanin_network::{Dims, Network};
 use fanin_plan::{Recipe, Rules};
-use fanin_run::train::{Look, Optimizer};
+use fanin_run::train::{Look, Optimizer, UnitLook};
 
 use super::{Figure, Kind, Trial};
 use crate::compare::{Probe, compare_probed};
@@ -80,6 +80,17 @@ impl<'a> Stage<'a> {
     /// The drawn digits.
     pub(super) fn digits(&self, network: &Network) -> Result<Dataset, TrainError> {
         Task::Digits.generate(&Form::of(network)?, Seed::new(self.seed))
+    }
+
+    /// A trial on drawn digits, without a probe.
+    pub(super) fn on_digits(
+        &self,
+        scene: &Scene<'_>,
+        tell: impl FnOnce(&Comparison) -> (Vec<Figure>, Vec<String>),
+    ) -> Result<Trial, TrainError> {
+        let network = self.network(scene.model)?;
+        let dataset = self.digits(&network)?;
+        self.trial(scene, &network, &dataset, None, tell)
     }
 
     /// Trains and tells: `tell` is given the comparison once all of it is there.
@@ -166,6 +177,15 @@ pub(super) fn first(start: &StartResult) -> Option<&Look> {
 /// What was seen of the first seed's training at its last step.
 pub(super) fn last(start: &StartResult) -> Option<&Look> {
     start.runs.first()?.looks.last().map(|(_, look)| look)
+}
+
+/// Mean over the layers of a share of their units; `None` where no layer has it.
+pub(super) fn mean_share(
+    look: Option<&Look>,
+    share: impl Fn(&UnitLook) -> Option<f64>,
+) -> Option<f64> {
+    let shares: Vec<f64> = look?.units.iter().filter_map(share).collect();
+    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 /// Loss of the first batch of the first seed's training.

@@ -94,11 +94,7 @@ fn single(stage: &Stage<'_>) -> Result<Trial, TrainError> {
         steps: 400,
         seeds: 1,
     };
-    let network = stage.network(scene.model)?;
-    let dataset = stage.digits(&network)?;
-    stage.trial(&scene, &network, &dataset, None, |found| {
-        (ends(found).into(), Vec::new())
-    })
+    stage.on_digits(&scene, |found| (ends(found).into(), Vec::new()))
 }
 
 /// How far the hidden units are apart.
