@@ -8,6 +8,7 @@ use fanin_plan::Plan;
 use fanin_run::{Observation, Trace};
 use fanin_theory::{Band, Expected, Measured, Moments, Prediction, predict};
 
+use crate::cause;
 use crate::rules::RULES;
 use crate::scene::Scene;
 use crate::{
@@ -44,7 +45,11 @@ pub fn check(
     let prediction = predict(network, &measured(&trace, options.drawn));
     let scene = Scene::new(network, plan, weights, &trace, &prediction, options);
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.run)(&scene)).collect();
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.code));
+    cause::raise(network, &mut findings);
+    findings.sort_by_key(|finding| {
+        let gravity = std::cmp::Reverse(finding.severity);
+        (gravity, !cause::is_cause(finding), finding.code)
+    });
     Checkup {
         model: options.model.clone(),
         seed: options.seed,

@@ -4,6 +4,7 @@
 //! where the two part. A rule is a file under `rules`, with a stable code and a page that explains
 //! it ([`pages`]). [`fix`] writes the proposed changes into a plan.
 
+mod cause;
 mod check;
 mod checkup;
 mod family;

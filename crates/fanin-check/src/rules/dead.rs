@@ -5,7 +5,7 @@ use fanin_run::ParameterObservation;
 
 use crate::scene::Scene;
 use crate::spine::{Place, parameter_of};
-use crate::{Code, Evidence, Finding, Page, Severity};
+use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(302);
 
@@ -110,6 +110,12 @@ fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
     });
     let share = stuck.len() as f64 / weights.len() as f64;
     let evidence = Evidence::exact(share, 0.0);
+    // Weights of zero that cut each other off, unless one of them is to free the rest.
+    let cut: Vec<Fix> = weights
+        .iter()
+        .filter(|seen| factor.is_none() && seen.rms == 0.0 && !scene.is_offset(seen))
+        .filter_map(|seen| scene.proposal.fix(&seen.name))
+        .collect();
     let (severity, blamed, message) = match factor {
         Some(factor) => (
             Severity::Note,
@@ -143,8 +149,8 @@ fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
         parameter: Some(blamed.name.clone()),
         message,
         evidence,
-        fix: None,
-        further_fixes: Vec::new(),
+        fix: cut.first().cloned(),
+        further_fixes: cut.into_iter().skip(1).collect(),
     })
 }
 

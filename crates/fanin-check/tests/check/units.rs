@@ -67,6 +67,19 @@ fn a_recurrent_layer_of_zeros_is_mended() {
     healthy(&after);
 }
 
+/// Residual streams carry the input past zero branches, whose weights cut each other off.
+#[test]
+fn branches_of_zeros_are_mended() {
+    let mut case =
+        Case::auto("transformer(layers=2, width=32, heads=2, vocab=50, context=8, norm=pre)");
+    let names = case.matrices();
+    let inside: Vec<&String> = names.iter().filter(|n| n.contains("blocks")).collect();
+    for name in &inside {
+        case = case.fill(name, 0.0);
+    }
+    case.mended("F302", Severity::Error, inside[0]);
+}
+
 #[test]
 fn a_head_of_zeros_is_sound() {
     let checkup = Case::auto(CHAIN).fill("layers.4.weight", 0.0).check();

@@ -21,6 +21,25 @@ fn a_weight_that_is_one_number_is_found() {
     silent(&zeros, "F501");
 }
 
+/// What a broken weight does to the layers around it is graver than the weight looks; the weight is
+/// to blame all the same, and named first.
+#[test]
+fn a_broken_weight_is_blamed_for_what_follows_from_it() {
+    for (network, weight) in [
+        (
+            "mlp(64, 64x12, 10, gelu, norm=layer, residual=true)",
+            "layers.0.weight",
+        ),
+        ("mlp(64, 64x12, 10, tanh, norm=batch)", "layers.6.weight"),
+    ] {
+        let case = Case::auto(network).fill(weight, 1.0);
+        let checkup = case.mended("F501", Severity::Error, weight);
+        let first = &checkup.findings[0];
+        assert_eq!(first.code.to_string(), "F501");
+        assert!(first.message.contains("F202"), "{}", first.message);
+    }
+}
+
 #[test]
 fn a_copied_weight_is_found() {
     let case = Case::auto(CHAIN);

@@ -4,6 +4,7 @@
 //! zoo train  FILE [PART] [WORD]           trains every start of every network; hours on a slow machine
 //! zoo fix    FILE [PART] [WORD]           checks every start, trains the faulty ones after `--fix`
 //! zoo list   FILE [PART] [WORD]           one line per start: outcome, verdict, findings, blame
+//! zoo show   [PART] [WORD] [START]        every finding of the starts whose name contains START
 //! zoo report FILE [OUT.md] [NOTE]         the tables of docs/zoo.md; NOTE says when and where
 //! ```
 //!
@@ -30,7 +31,10 @@ use crate::training::Archive;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo report FILE [OUT.md] [NOTE]";
+    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo show [PART] [WORD] [START], zoo report FILE [OUT.md] [NOTE]";
+    if let ["show", rest @ ..] = words.as_slice() {
+        return show(&chosen(rest)?, rest.get(2).copied().unwrap_or_default());
+    }
     let [command, path, rest @ ..] = words.as_slice() else {
         return Err(usage.into());
     };
@@ -71,6 +75,33 @@ fn chosen(rest: &[&str]) -> Result<Vec<Architecture>, String> {
     Ok(all
         .filter(|one| part.is_none_or(|part| one.part == part) && one.line.contains(word))
         .collect())
+}
+
+fn show(chosen: &[Architecture], word: &str) -> Result<(), Box<dyn Error>> {
+    for architecture in chosen {
+        let network = training::open(architecture)?;
+        let members = architecture.members().into_iter();
+        for member in members.filter(|member| member.name.contains(word)) {
+            let (start, _) = training::start(&network, &member);
+            let weights = judging::first_weights(&start)?;
+            let checkup = judging::checkup(&network, &member, &weights)?;
+            println!("{}, {}: {:?}", architecture.line, member.name, checkup.verdict);
+            for finding in &checkup.findings {
+                println!(
+                    "  {} {:?} at {} ({}): {}",
+                    finding.code,
+                    finding.severity,
+                    finding.node,
+                    finding.parameter.as_deref().unwrap_or("-"),
+                    finding.message
+                );
+                for fix in finding.fix.iter().chain(&finding.further_fixes) {
+                    println!("      {} = {}", fix.parameter, fix.initializer);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn train(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn Error>> {

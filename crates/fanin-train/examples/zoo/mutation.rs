@@ -161,7 +161,13 @@ impl Reach {
 fn is_weight(parameter: &Parameter) -> bool {
     let other = matches!(
         parameter.purpose.role,
-        Role::RecurrentBias | Role::AttentionBias | Role::Embedding | Role::PositionEmbedding
+        Role::Bias
+            | Role::RecurrentBias
+            | Role::AttentionBias
+            | Role::NormScale
+            | Role::NormShift
+            | Role::Embedding
+            | Role::PositionEmbedding
     );
     parameter.shape.len() >= 2 && !other
 }

@@ -30,12 +30,12 @@ const SHAPES: [&str; 24] = [
     "64x10", "128x4",
 ];
 
-/// What an architecture is used for. Decided by its place in the list alone, before any training.
+/// What an architecture is used for. Decided by the list it stands in alone, before any training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Even places: looked at while the rules were tuned.
+    /// The first list: looked at while the rules were tuned.
     Tuning,
-    /// Odd places: only counted.
+    /// The second list: only counted.
     HeldOut,
 }
 
@@ -73,10 +73,35 @@ pub(crate) struct Architecture {
     place: usize,
 }
 
-/// All networks. Neighbours in the list are of one family, so both parts have all families.
+/// All networks, list by list.
 pub(crate) fn architectures() -> Vec<Architecture> {
-    let mut all: Vec<(&'static str, String)> = Vec::new();
-    // Two shapes for each activation: one for each part.
+    let first = first_list().into_iter().map(|one| (Part::Tuning, one));
+    let second = second_list().into_iter().map(|one| (Part::HeldOut, one));
+    first
+        .chain(second)
+        .enumerate()
+        .map(|(place, (part, (family, line)))| Architecture {
+            family,
+            line,
+            part,
+            task: match family {
+                "attention" => Task::Characters,
+                "recurrent" => Task::Recall,
+                "conv" | "residual conv" => Task::Digits,
+                _ => Task::Blobs,
+            },
+            batch: if family == "mlp" { 32 } else { 16 },
+            place,
+        })
+        .collect()
+}
+
+type List = Vec<(&'static str, String)>;
+
+/// The networks that the rules were tuned on.
+fn first_list() -> List {
+    let mut all = List::new();
+    // Two shapes for each activation.
     for (k, shape) in SHAPES.iter().enumerate() {
         let activation = ACTIVATIONS[k / 2];
         all.push(("mlp", format!("mlp(64, {shape}, 10, {activation})")));
@@ -158,22 +183,126 @@ pub(crate) fn architectures() -> Vec<Architecture> {
     ] {
         all.push(("recurrent", line.to_owned()));
     }
-    all.into_iter()
-        .enumerate()
-        .map(|(place, (family, line))| Architecture {
-            family,
-            line,
-            part: [Part::Tuning, Part::HeldOut][place % 2],
-            task: match family {
-                "attention" => Task::Characters,
-                "recurrent" => Task::Recall,
-                "conv" | "residual conv" => Task::Digits,
-                _ => Task::Blobs,
-            },
-            batch: if family == "mlp" { 32 } else { 16 },
-            place,
-        })
-        .collect()
+    all
+}
+
+/// The networks that are only counted: none is in the first list, all families are.
+fn second_list() -> List {
+    let mut all = List::new();
+    for (shape, activation) in [
+        ("48x6", "relu"),
+        ("16x3", "relu"),
+        ("40x16", "tanh"),
+        ("32x40", "tanh"),
+        ("12x4", "sigmoid"),
+        ("112x3", "sigmoid"),
+        ("36x12", "gelu"),
+        ("56x5", "gelu"),
+        ("8x3", "silu"),
+        ("160x2", "silu"),
+        ("72x8", "elu"),
+        ("28x20", "elu"),
+        ("24x24", "selu"),
+        ("90x6", "selu"),
+        ("80x10", "leaky_relu(slope=0.1)"),
+        ("20x5", "leaky_relu(slope=0.1)"),
+        ("300x2", "softplus"),
+        ("10x5", "softplus"),
+        ("44x7", "softsign"),
+        ("64x3", "softsign"),
+        ("200x2", "mish"),
+        ("50x9", "mish"),
+        ("96x3", "hard_tanh"),
+        ("150x4", "hard_tanh"),
+    ] {
+        all.push(("mlp", format!("mlp(64, {shape}, 10, {activation})")));
+    }
+    for (shape, activation, norm) in [
+        ("48x6", "relu", "layer"),
+        ("40x10", "tanh", "layer"),
+        ("96x4", "gelu", "batch"),
+        ("24x16", "silu", "batch"),
+        ("256x2", "mish", "batch"),
+        ("80x8", "selu", "batch"),
+        ("32x12", "hard_tanh", "layer"),
+        ("64x5", "softsign", "layer"),
+        ("128x3", "sigmoid", "batch"),
+        ("20x6", "leaky_relu(slope=0.1)", "batch"),
+    ] {
+        let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm})");
+        all.push(("normalized mlp", line));
+    }
+    for (shape, activation, norm) in [
+        ("48x8", "relu", "none"),
+        ("40x24", "gelu", "none"),
+        ("24x40", "tanh", "layer"),
+        ("96x5", "silu", "layer"),
+        ("32x64", "selu", "none"),
+        ("64x10", "leaky_relu(slope=0.1)", "batch"),
+        ("20x30", "relu", "batch"),
+        ("128x4", "hard_tanh", "none"),
+        ("56x16", "elu", "layer"),
+        ("36x12", "mish", "layer"),
+    ] {
+        let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm}, residual=true)");
+        all.push(("residual mlp", line));
+    }
+    for (shape, rest) in [
+        ("8x4", "silu"),
+        ("12x3", "gelu"),
+        ("8x5", "elu"),
+        ("16x2", "softsign"),
+        ("8x2, 12x2", "tanh, pool=average"),
+        ("6x2, 16x3", "leaky_relu(slope=0.1), pool=max"),
+        ("8x5", "mish, norm=batch"),
+        ("12x3", "tanh, norm=group"),
+        ("10x8", "selu"),
+        ("8x3, 16x2", "relu, norm=batch, pool=max"),
+    ] {
+        all.push(("conv", format!("conv(1x8x8, {shape}, 4, {rest})")));
+    }
+    for (shape, rest) in [
+        ("8x5", "silu, norm=batch"),
+        ("12x4", "relu, norm=group"),
+        ("8x7", "selu"),
+        ("8x4", "leaky_relu(slope=0.1)"),
+        ("8x10", "gelu, norm=batch"),
+        ("12x6", "mish"),
+        ("8x3, 16x2", "relu, norm=batch, pool=max"),
+        ("8x2, 12x3", "tanh, norm=group, pool=average"),
+        ("6x12", "elu, norm=batch"),
+        ("8x2, 16x3", "gelu, pool=average"),
+    ] {
+        let line = format!("conv(1x8x8, {shape}, 4, {rest}, residual=true)");
+        all.push(("residual conv", line));
+    }
+    for rest in [
+        "layers=1, width=24, heads=3, vocab=28, context=8, norm=pre",
+        "layers=2, width=24, heads=2, vocab=28, context=12, norm=pre, activation=relu",
+        "layers=1, width=32, heads=4, vocab=28, context=8, norm=post",
+        "layers=2, width=24, heads=4, vocab=28, context=8, norm=pre, gated=true",
+        "layers=4, width=16, heads=2, vocab=28, context=8, norm=pre",
+        "layers=3, width=24, heads=3, vocab=28, context=8, norm=post",
+        "layers=2, width=32, heads=2, vocab=28, context=12, norm=pre, tied=false",
+        "layers=1, width=16, heads=1, vocab=28, context=12, norm=pre, tied=false, activation=silu",
+    ] {
+        all.push(("attention", format!("transformer({rest})")));
+    }
+    for line in [
+        "lstm(4, 20, 4, time=10)",
+        "lstm(6, 32, 6, time=6)",
+        "gru(4, 32, 4, time=10)",
+        "gru(6, 20, 6, time=6)",
+        "rnn(4, 16, 4, time=6)",
+        "rnn(6, 40, 6, time=10)",
+        "lstm(4, 12x2, 4, time=6)",
+        "gru(4, 24x2, 4, time=10)",
+        "rnn(4, 24x2, 4, time=5)",
+        "gru(8, 12, 8, time=8)",
+    ] {
+        all.push(("recurrent", line.to_owned()));
+    }
+    all
 }
 
 /// How a start is made.
@@ -203,10 +332,9 @@ const RECIPES: [Recipe; 7] = [
 ];
 
 impl Architecture {
-    /// Recipe `auto`, two more recipes, two mutants with one spoilt layer, one with all. They
+    /// Recipe `auto`, two more recipes, three mutants with one spoilt layer, four with all. They
     /// rotate with the place in the list, so that each meets many networks of each part.
     pub(crate) fn members(&self) -> Vec<Member> {
-        // Pairs of neighbours are a tuning and a held-out network.
         let pair = self.place / 2;
         let odd = self.place % 2;
         let mut origins = vec![Origin::Recipe(Recipe::Auto)];
@@ -214,14 +342,16 @@ impl Architecture {
             origins.push(Origin::Recipe(RECIPES[(2 * pair + 3 * odd + j) % 7]));
         }
         let one = Mutation::ONE;
-        for j in 0..2 {
+        for j in 0..3 {
             let mutation = one[(2 * pair + 5 * odd + j) % one.len()];
             let third = (pair + odd + j) % 3;
             origins.push(Origin::Mutant(mutation, Reach::Layer(third)));
         }
         let all = Mutation::ALL;
-        let mutation = all[(pair + 3 * odd) % all.len()];
-        origins.push(Origin::Mutant(mutation, Reach::All));
+        for j in [0, 1, 3, 6] {
+            let mutation = all[(pair + 3 * odd + j) % all.len()];
+            origins.push(Origin::Mutant(mutation, Reach::All));
+        }
         origins
             .into_iter()
             .map(|origin| Member {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::set::{Architecture, Member, Origin};
 
 /// Steps of each training.
-const STEPS: usize = 150;
+const STEPS: usize = 300;
 /// Learning rates, half a decade apart. Two are tried for every start, then the neighbours of
 /// the best; all of them where none of those has learned.
 const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];

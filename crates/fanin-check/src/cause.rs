@@ -1,0 +1,87 @@
+//! Which findings are causes, and which follow from them.
+
+use std::collections::BTreeSet;
+
+use fanin_network::{Network, NodeId};
+
+use crate::{Code, Finding, Severity};
+
+/// Findings about numbers that no scheme draws, whatever becomes of them: weights that are all equal
+/// (F501), copies (F502), memory that nobody wrote (F505), NaN (F701).
+const BROKEN: [Code; 4] = [Code(501), Code(502), Code(505), Code(701)];
+
+/// Whether a finding says of a parameter that it is broken in itself.
+pub(crate) fn is_cause(finding: &Finding) -> bool {
+    BROKEN.contains(&finding.code)
+}
+
+/// Raises a broken parameter to the severity of the gravest finding on any way through it.
+///
+/// What a layer puts out reaches all that lies behind it, and its gradient all that lies before it.
+/// Where a scale runs away, or units are equal, on a way through a broken weight, that weight is the
+/// likely cause, and mending the layers where it shows would mend nothing.
+pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
+    for at in 0..findings.len() {
+        let Some(cause) = findings.get(at).filter(|finding| is_cause(finding)) else {
+            continue;
+        };
+        let reached = reached(network, cause);
+        let follows = findings.iter().filter(|other| {
+            !is_cause(other) && other.severity > cause.severity && reached.contains(&*other.node)
+        });
+        let mut codes: Vec<String> = follows.clone().map(|f| f.code.to_string()).collect();
+        codes.dedup();
+        let gravest: Option<Severity> = follows.map(|other| other.severity).max();
+        if let (Some(gravest), Some(cause)) = (gravest, findings.get_mut(at)) {
+            cause.severity = gravest;
+            cause.message.push_str(&format!(
+                "; {} may follow from it",
+                match codes.as_slice() {
+                    [one] => one.clone(),
+                    [first @ .., last] => format!("{} and {last}", first.join(", ")),
+                    [] => continue,
+                }
+            ));
+        }
+    }
+}
+
+/// Names of the nodes before and behind those that read the finding's parameter.
+fn reached<'a>(network: &'a Network, finding: &Finding) -> BTreeSet<&'a str> {
+    let parameter = network
+        .parameters
+        .iter()
+        .find(|parameter| finding.parameter.as_deref() == Some(&parameter.name));
+    let readers = parameter.map(|parameter| network.value(parameter.value).consumers.as_slice());
+    let readers = readers.unwrap_or_default();
+    let behind = walk(readers, |id| {
+        let outputs = network.node(id).outputs.iter().flatten();
+        outputs
+            .flat_map(|&value| network.value(value).consumers.iter().copied())
+            .collect()
+    });
+    let before = walk(readers, |id| {
+        let inputs = network.node(id).inputs.iter().flatten();
+        inputs
+            .filter_map(|&value| network.value(value).producer)
+            .collect()
+    });
+    let nodes = behind.union(&before);
+    nodes
+        .map(|&id| network.node(id).name.as_str())
+        .collect()
+}
+
+/// All nodes that `next` leads to from `start`, and `start`.
+fn walk(start: &[NodeId], next: impl Fn(NodeId) -> Vec<NodeId>) -> BTreeSet<NodeId> {
+    let mut known: BTreeSet<NodeId> = start.iter().copied().collect();
+    let mut open: Vec<NodeId> = start.to_vec();
+    while let Some(id) = open.pop() {
+        for node in next(id) {
+            if known.insert(node) {
+                open.push(node);
+            }
+        }
+    }
+    known
+}
