@@ -85,6 +85,12 @@ pub fn attention_entropy(logit_deviation: f64, tokens: usize) -> f64 {
     Softmax::new(logit_deviation, tokens as f64).entropy()
 }
 
+/// The expected sum of squared weights of attention over `tokens` keys with independent logits of
+/// this deviation: 1/T for equal logits, 1 where one outweighs all others.
+pub fn attention_square_sum(logit_deviation: f64, tokens: usize) -> f64 {
+    Softmax::new(logit_deviation, tokens as f64).square_sum()
+}
+
 /// One block of attention without an MLP: the cosine between two tokens of a sample after
 /// x + α·(mean over tokens), from the cosine before.
 ///

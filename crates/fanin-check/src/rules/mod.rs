@@ -18,6 +18,7 @@ mod never_initialized;
 mod non_finite_forward;
 mod non_finite_gradient;
 mod non_finite_weights;
+mod peaked_attention;
 mod norm_growth;
 mod prior;
 mod range;
@@ -58,6 +59,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(&chaos::PAGE, chaos::run),
     rule(&rank_collapse::PAGE, rank_collapse::run),
     rule(&forgetting::PAGE, forgetting::run),
+    rule(&peaked_attention::PAGE, peaked_attention::run),
     rule(&constant_weight::PAGE, constant_weight::run),
     rule(&duplicated_weights::PAGE, duplicated_weights::run),
     rule(&wrong_fans::PAGE, wrong_fans::run),

@@ -1,4 +1,4 @@
-//! Samples and steps that become alike or fly apart: F401 to F404.
+//! Samples and steps that become alike or fly apart: F401 to F405.
 
 use fanin_check::Severity;
 
@@ -131,5 +131,30 @@ fn a_state_that_fades_is_found() {
     for line in ["rnn(8, 64, 5, time=4)", "gru(8, 64, 5, time=24)"] {
         let case = Case::auto(line).scale(&recurrent(line), 0.5);
         silent(&case.check(), "F404");
+    }
+}
+
+/// Queries and keys ten times too large: scores a hundred times.
+#[test]
+fn attention_of_loud_scores_is_found() {
+    for rest in ["causal=true", "causal=false"] {
+        let line =
+            format!("transformer(layers=2, width=32, heads=2, vocab=50, context=16, {rest})");
+        let sound = Case::auto(&line);
+        silent(&sound.check(), "F405");
+        let names = ["query", "key"].map(|end| {
+            let names = sound.matrices();
+            let mut found = names.into_iter().filter(|name| name.contains("blocks.1"));
+            found.find(|name| name.contains(end)).unwrap()
+        });
+        let loud = sound.scale(&names[0], 10.0).scale(&names[1], 10.0);
+        let checkup = loud.check();
+        let finding = find(&checkup, "F405").unwrap();
+        assert_eq!(finding.severity, Severity::Warning);
+        let blamed = finding.parameter.clone().unwrap();
+        assert!(names.contains(&blamed), "{blamed}");
+        let (changed, after) = loud.fixed(&checkup);
+        assert!(names.iter().all(|name| changed.contains(name)), "{changed:?}");
+        silent(&after, "F405");
     }
 }
