@@ -67,9 +67,7 @@ fn reached<'a>(network: &'a Network, finding: &Finding) -> BTreeSet<&'a str> {
             .collect()
     });
     let nodes = behind.union(&before);
-    nodes
-        .map(|&id| network.node(id).name.as_str())
-        .collect()
+    nodes.map(|&id| network.node(id).name.as_str()).collect()
 }
 
 /// All nodes that `next` leads to from `start`, and `start`.

@@ -240,6 +240,63 @@ pub(crate) fn gates_a_signal(network: &Network, weight: &Parameter) -> bool {
     false
 }
 
+/// How many layers a signal passes one after another around this weight, itself counted, with nothing
+/// between them that sets a scale anew or adds another signal: no norm, no sum, no fork.
+pub(crate) fn plain_depth(network: &Network, weight: &Parameter) -> usize {
+    let Some(own) = users(network, weight.value).into_iter().next() else {
+        return 0;
+    };
+    let mut depth = 1;
+    let (mut at, mut steps) = (own, 0);
+    while let Some((before, layer)) = alone(network, at).and_then(|id| plain(network, id)) {
+        depth += usize::from(layer);
+        at = before;
+        steps += 1;
+        if steps == BUDGET {
+            break;
+        }
+    }
+    at = own;
+    for _ in 0..BUDGET {
+        let output = at.outputs.first().copied().flatten();
+        let users = output.map_or(Vec::new(), |output| users(network, output));
+        let [next] = users.as_slice() else { break };
+        let next = alone(network, next).and(next.outputs.first().copied().flatten());
+        let Some((next, layer)) = next.and_then(|id| plain(network, id)) else {
+            break;
+        };
+        depth += usize::from(layer);
+        at = next;
+    }
+    depth
+}
+
+/// The one signal that a node reads beside what is stored, if nobody else reads it.
+fn alone(network: &Network, node: &Node) -> Option<ValueId> {
+    let mut signals = node.inputs.iter().flatten().copied().filter(|&id| {
+        let value = network.values.get(id.index());
+        let computed = value.is_some_and(|value| matches!(value.kind, ValueKind::Computed));
+        computed && stored(network, id).is_none()
+    });
+    let one = signals.next().filter(|_| signals.next().is_none())?;
+    (network.values.get(one.index())?.consumers.len() == 1).then_some(one)
+}
+
+/// The node that put a value out, if it is a plain layer (true) or a bias or activation behind one.
+fn plain(network: &Network, id: ValueId) -> Option<(&Node, bool)> {
+    let node = producer(network, id)?;
+    let operands = node.inputs.iter().flatten();
+    let operands: Vec<&Parameter> = operands.filter_map(|&id| stored(network, id)).collect();
+    let layer = operands
+        .iter()
+        .any(|p| matches!(p.purpose.role, Role::Weight | Role::OutputHead));
+    let own = operands
+        .iter()
+        .all(|p| matches!(p.purpose.role, Role::Weight | Role::OutputHead | Role::Bias));
+    let plain = own && !node.op.ends_with("Normalization") && node.op != "Softmax";
+    plain.then_some((node, layer))
+}
+
 /// The position of a parameter in the network's list.
 pub(crate) fn position(network: &Network, parameter: &Parameter) -> Option<usize> {
     match network.values.get(parameter.value.index())?.kind {

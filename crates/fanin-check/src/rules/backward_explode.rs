@@ -15,8 +15,7 @@ pub(super) const PAGE: Page = Page {
     judged: "The length of the gradient with respect to activations (not to weights), from the last hidden \
 layer back to the first, along the values that every way passes; where a normalization removes the \
 scale of a value, the gradient times that scale. Critical weights keep it, up to the same random walk \
-as forward. Beyond its band a factor of 31.6 is a warning and 1000 an error, in one layer alone 10 \
-and 30.",
+as forward. Beyond its band a factor of 31.6 is a warning, in one layer alone 10, and 1000 an error.",
     fix: "Give the weights the gain of the activation they feed. (Growth that batch norms make, whatever the weights, is F203.)",
     reference: "Schoenholz et al. 2017, arXiv:1611.01232; Yang et al. 2019, arXiv:1902.08129",
 };

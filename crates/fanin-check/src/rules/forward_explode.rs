@@ -16,7 +16,7 @@ pub(super) const PAGE: Page = Page {
 normalization to the last hidden layer. Critical weights keep it, up to a random walk of variance \
 1/4 of the sum of (κ − 1)/n over the layers, κ = 6 for rectified units. Beyond that walk's band (3.29 \
 deviations) a factor of 31.6 over several layers is a warning and 1000 an error: gradient descent \
-then needs a thousand or a million times the steps. In one layer alone 10 and 30 count, because no \
+then needs a thousand or a million times the steps. In one layer alone 10 is a warning, because no \
 known scheme is so far off. Values whose scale a normalization removes are not judged.",
     fix: "Give the weights the gain of the activation they feed (recipe auto does). (Growth of a residual stream is F104.)",
     reference: "He et al. 2015, arXiv:1502.01852; Hanin & Rolnick 2018, arXiv:1803.01719",

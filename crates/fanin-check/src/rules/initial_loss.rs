@@ -10,13 +10,20 @@ pub(super) const PAGE: Page = Page {
     title: "a first loss far above that of a blind guess",
     what: "Read as logits, the output starts with a cross entropy well above ln C, that of giving each of C classes the same probability.",
     why: "The network starts out confident and wrong. The first steps only shrink the logits, and what the hidden layers learn from the saturated softmax meanwhile is noise.",
-    judged: "Logits of standard deviation σ cost about ln C + σ²/2. Weights of critical scale leave σ near 1, half a nat; up to σ = 2, two nats above ln C, counts as no fault. Beyond it is a warning.",
+    judged: "Logits of standard deviation σ cost about ln C + σ²/2 while σ is small, and in proportion to σ \
+beyond. Weights of critical scale leave σ near 1, half a nat; up to σ = 2, two nats above ln C, counts \
+as no fault. Beyond it is a warning. A step that a softmax bears moves logits by about one, so that as \
+many steps as there are nats go into unlearning them; by then the layers behind have been pushed about \
+by gradients that mean nothing. 50 nats above ln C are an error.",
     fix: "Scale the last layer down: gain 1 instead of that of a hidden layer, or start it near zero.",
     reference: "Karpathy 2019, A recipe for training neural networks; Goodfellow, Bengio & Courville 2016, section 6.2.2",
 };
 
 /// Standard deviation of logits up to which the excess is no fault.
 const LOGITS: f64 = 2.0;
+/// Nats above a guess that training does not get rid of in time: of networks that were trained to
+/// find out, those with 30 still got half of the way and those with 75 hardly left the start.
+const HOPELESS: f64 = 50.0;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let output = &scene.trace.output;
@@ -37,7 +44,11 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let weight = head.and_then(|head| head.weight);
     vec![Finding {
         code: CODE,
-        severity: Severity::Warning,
+        severity: if loss - guess > HOPELESS {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
         node: head.map_or_else(|| output.value.clone(), |head| head.seen.node.clone()),
         parameter: weight.map(|weight| weight.name.clone()),
         message: format!(

@@ -29,7 +29,11 @@ warning where less than half of 1 − κ is left of what should be.",
 const LEFT: f64 = 0.5;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let softmaxes = scene.trace.values.iter().filter(|seen| seen.op == "Softmax");
+    let softmaxes = scene
+        .trace
+        .values
+        .iter()
+        .filter(|seen| seen.op == "Softmax");
     let found = softmaxes.filter_map(|seen| judge(scene, seen));
     let worst = found.min_by(|(a, _), (b, _)| a.total_cmp(b));
     worst.map(|(_, finding)| finding).into_iter().collect()
@@ -120,9 +124,7 @@ fn makers<'a>(scene: &Scene<'a>, seen: &Observation) -> Vec<&'a Parameter> {
         let weights: Vec<_> = inputs
             .iter()
             .copied()
-            .filter(|&id| {
-                parameter_of(scene.network, id).is_some_and(|p| p.shape.len() >= 2)
-            })
+            .filter(|&id| parameter_of(scene.network, id).is_some_and(|p| p.shape.len() >= 2))
             .collect();
         open.extend(if weights.is_empty() { inputs } else { weights });
     }

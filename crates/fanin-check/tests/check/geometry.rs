@@ -154,7 +154,10 @@ fn attention_of_loud_scores_is_found() {
         let blamed = finding.parameter.clone().unwrap();
         assert!(names.contains(&blamed), "{blamed}");
         let (changed, after) = loud.fixed(&checkup);
-        assert!(names.iter().all(|name| changed.contains(name)), "{changed:?}");
+        assert!(
+            names.iter().all(|name| changed.contains(name)),
+            "{changed:?}"
+        );
         silent(&after, "F405");
     }
 }

@@ -27,10 +27,12 @@ fn one_faint_layer_is_named() {
 
 #[test]
 fn one_loud_layer_is_named() {
-    for layer in [0, 9] {
-        let name = format!("layers.{layer}.weight");
-        let case = Case::auto(CHAIN).scale(&name, 100.0);
-        case.mended("F102", Severity::Error, &name);
+    for (factor, severity) in [(100.0, Severity::Warning), (3000.0, Severity::Error)] {
+        for layer in [0, 9] {
+            let name = format!("layers.{layer}.weight");
+            let case = Case::auto(CHAIN).scale(&name, factor);
+            case.mended("F102", severity, &name);
+        }
     }
 }
 

@@ -60,6 +60,8 @@ fn a_copied_weight_is_found() {
 fn loud_logits_cost_more_than_a_guess() {
     let case = Case::auto(CHAIN).scale("layers.4.weight", 40.0);
     case.mended("F601", Severity::Warning, "layers.4.weight");
+    let case = Case::auto(CHAIN).scale("layers.4.weight", 1000.0);
+    case.mended("F601", Severity::Error, "layers.4.weight");
     silent(&Case::auto(CHAIN).check(), "F601");
 }
 

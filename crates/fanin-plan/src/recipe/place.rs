@@ -83,6 +83,12 @@ impl<'a> Place<'a> {
         self.parameter.shape.len() >= 2 && self.fans.is_some()
     }
 
+    /// Whether it is the matrix of a linear layer with as many outputs as inputs.
+    pub(crate) fn is_square(&self) -> bool {
+        matches!(self.parameter.shape.as_slice(), [a, b] if a == b)
+            && self.fans.is_some_and(|fans| fans.fan_in == fans.fan_out)
+    }
+
     /// Product of the sizes of all axes of one kind.
     pub(crate) fn size_of(&self, axis: Axis) -> usize {
         self.parameter
@@ -112,6 +118,11 @@ impl<'a> Place<'a> {
     /// What it multiplies.
     pub(crate) fn reads(&self) -> Reads {
         surroundings::reads(self.network, self.parameter)
+    }
+
+    /// How many layers a signal passes around this weight with no norm and no sum between them.
+    pub(crate) fn plain_depth(&self) -> usize {
+        surroundings::plain_depth(self.network, self.parameter)
     }
 
     /// How it enters the computation.

@@ -3,7 +3,7 @@
 use crate::networks::{Graph, entry, gelu, layout, plan, purpose, relu, single};
 use fanin::{Activation, Initializer, Layout};
 use fanin_network::{Feeds, Purpose, RecurrentKind, Role};
-use fanin_plan::Recipe;
+use fanin_plan::{Plan, Recipe};
 
 fn weight(feeds: Feeds) -> Initializer {
     let network = single(&[64, 32], layout("oi"), purpose(Role::Weight, feeds));
@@ -385,6 +385,33 @@ fn gated_units_keep_the_second_moment_of_the_product() {
         initializer("lecun_normal")
     );
     assert!((number(&plan.entry("value").unwrap().initializer) - 1.67653247).abs() < 1e-8);
+}
+
+/// Eight layers with nothing between them, and only square ones: elsewhere no isometry is to be had.
+#[test]
+fn deep_plain_chains_of_tanh_are_orthogonal() {
+    let tanh = Feeds::Activation(Activation::Tanh);
+    let chain = |depth: usize, between: Option<&str>| {
+        let mut graph = Graph::new("chain");
+        let mut x = graph.input("x");
+        for layer in 0..depth {
+            let shape = if layer == 0 { [16, 64] } else { [16, 16] };
+            x = graph.linear(&format!("layers.{layer}"), x, shape, tanh);
+            x = graph.node("Tanh", &[x]);
+            if let Some(op) = between {
+                x = graph.node(op, &[x]);
+            }
+        }
+        plan(&graph.network, Recipe::Auto)
+    };
+    let first = |plan: &Plan| plan.entry("layers.0.weight").unwrap().initializer.clone();
+    let later = |plan: &Plan| plan.entry("layers.4.weight").unwrap().initializer.clone();
+    let deep = chain(8, None);
+    assert_eq!(first(&deep), initializer("xavier_normal"));
+    assert_eq!(later(&deep), initializer("orthogonal"));
+    assert_eq!(later(&chain(7, None)), initializer("xavier_normal"));
+    let normed = chain(12, Some("LayerNormalization"));
+    assert_eq!(later(&normed), initializer("xavier_normal"));
 }
 
 /// A sigmoid between layers needs four times Xavier; one that multiplies a signal must not saturate.

@@ -85,7 +85,10 @@ fn show(chosen: &[Architecture], word: &str) -> Result<(), Box<dyn Error>> {
             let (start, _) = training::start(&network, &member);
             let weights = judging::first_weights(&start)?;
             let checkup = judging::checkup(&network, &member, &weights)?;
-            println!("{}, {}: {:?}", architecture.line, member.name, checkup.verdict);
+            println!(
+                "{}, {}: {:?}",
+                architecture.line, member.name, checkup.verdict
+            );
             for finding in &checkup.findings {
                 println!(
                     "  {} {:?} at {} ({}): {}",

@@ -20,7 +20,14 @@ enum Family {
     FanIn,
     /// Variance 2 gain² / (fan_in + fan_out).
     Average,
+    /// Every singular value the gain.
+    Orthogonal,
 }
+
+/// Layers with nothing between them from which on an orthogonal weight is worth it: the squared
+/// singular values of a product of L Gaussian matrices vary by L times their mean squared, those of
+/// orthogonal ones not at all.
+const DEEP: usize = 8;
 
 impl Scale {
     pub(super) fn fan_in(gain: f64, cause: impl Into<String>) -> Self {
@@ -56,6 +63,7 @@ impl Scale {
         let initializer = match self.family {
             Family::FanIn => build::fan_in_normal(gain),
             Family::Average => build::xavier_normal(gain),
+            Family::Orthogonal => build::orthogonal(gain),
         };
         Choice::new(initializer, reason)
     }
@@ -116,6 +124,14 @@ fn before_activation(place: &Place<'_>, activation: Activation) -> Scale {
             1.0,
             "1/fan_in, for which selu maps mean zero and variance one to themselves (LeCun et al. 1998; Klambauer et al. 2017)",
         ),
+        Kind::Odd if place.is_square() && place.plain_depth() >= DEEP => Scale {
+            family: Family::Orthogonal,
+            gain: 1.0,
+            cause: format!(
+                "orthogonal, because {} plain layers of {activation} follow each other: at the edge of chaos it keeps the length of every gradient, and not only their mean (Saxe et al. 2014; Pennington et al. 2017)",
+                place.plain_depth()
+            ),
+        },
         Kind::Odd => Scale::average(
             1.0,
             format!(
