@@ -1,6 +1,10 @@
 //! F304: more units are in the flat part of their activation than a sound scale leaves.
 
+use std::collections::BTreeSet;
+
 use fanin::Activation;
+use fanin_network::Parameter;
+use fanin_network::role::activation::recognize;
 use fanin_run::Observation;
 use fanin_theory::units::saturated_share;
 
@@ -17,31 +21,58 @@ pub(super) const PAGE: Page = Page {
     judged: "Flat is where the derivative is below 5.91 % of its largest: |tanh x| > 0.97. The expectation is \
 the share of Gaussian pre-activations beyond that point if the weight had the scale that recipe auto \
 gives it, or the scale it has where that is smaller. A warning where less than half of the units are \
-left in the steep part that should be, an error where less than a tenth are. (5.4 % saturated tanh \
-units, what a gain of 5/3 leaves, are neither.)",
+left in the steep part that should be: the other layers learn all the same. An error where that \
+happens in so many layers that of the paths through all of them less than 1/1000 is open that should \
+be. (5.4 % saturated tanh units, what a gain of 5/3 leaves, are neither.)",
     fix: "Scale the weight down to what its activation wants, Xavier for tanh; start biases at zero.",
     reference: "Glorot & Bengio 2010; Rakitianskaia & Engelbrecht 2015, Measuring saturation in neural networks",
 };
 
+/// Part of the paths through all layers together below which next to no gradient is left.
+const OPEN: f64 = 1e-3;
+
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut worst: Option<(f64, Finding)> = None;
-    for seen in &scene.trace.values {
-        let Some((left, finding)) = judge(scene, seen) else {
-            continue;
-        };
-        if worst.as_ref().is_none_or(|(least, _)| left < *least) {
-            worst = Some((left, finding));
-        }
+    let layers: Vec<Layer<'_>> = scene
+        .trace
+        .values
+        .iter()
+        .filter_map(|seen| measure(scene, seen))
+        .collect();
+    let worst = layers.iter().filter(|layer| layer.is_flat());
+    let Some(worst) = worst.min_by(|a, b| a.left.total_cmp(&b.left)) else {
+        return Vec::new();
+    };
+    // Only what every way passes multiplies; what lies in a branch has a way around it.
+    let trunk = scene.spine.trunk();
+    let passed = layers.iter().filter(|layer| {
+        trunk
+            .iter()
+            .any(|place| place.seen.value == layer.seen.value)
+    });
+    let (mut open, mut count) = (1.0, 0);
+    for layer in passed {
+        open *= layer.left.min(1.0);
+        count += 1;
     }
-    worst.map(|(_, finding)| finding).into_iter().collect()
+    vec![worst.finding(scene, &layers, open, count)]
 }
 
-/// The steep units that are left of those that should be, and the finding, where too few are.
-fn judge(scene: &Scene<'_>, seen: &Observation) -> Option<(f64, Finding)> {
+/// A layer of a bounded activation.
+struct Layer<'a> {
+    seen: &'a Observation,
+    saturated: f64,
+    expected: f64,
+    /// The steep units that are left of those that should be.
+    left: f64,
+    /// The parameter that sets where its units lie.
+    blamed: &'a Parameter,
+}
+
+fn measure<'a>(scene: &Scene<'a>, seen: &'a Observation) -> Option<Layer<'a>> {
     let saturated = seen.forward.saturated_fraction?;
-    let activation = activation(&seen.op)?;
     let before = scene.fed(seen, 0)?;
-    if saturated <= 0.5 || before.forward.non_finite > 0 {
+    let activation = activation(scene, seen, before)?;
+    if before.forward.non_finite > 0 {
         return None;
     }
     let made = scene.made_by(seen);
@@ -58,39 +89,67 @@ fn judge(scene: &Scene<'_>, seen: &Observation) -> Option<(f64, Finding)> {
         .max(0.0)
         .sqrt();
     let expected = saturated_share(activation, 0.0, (factor * spread).powi(2));
-    let left = (1.0 - saturated) / (1.0 - expected).max(f64::MIN_POSITIVE);
-    let severity = if left < 0.1 {
-        Severity::Error
-    } else if left < 0.5 {
-        Severity::Warning
-    } else {
-        return None;
-    };
     let shifted = made.shift.filter(|_| before.forward.mean.abs() > spread);
-    let blamed = shifted.unwrap_or(scale);
-    let limit = 1.0 - 0.5 * (1.0 - expected);
-    let finding = Finding {
-        code: CODE,
-        severity,
-        node: seen.node.clone(),
-        parameter: Some(blamed.name.clone()),
-        message: format!(
-            "{} % of the units of `{}` ({}) lie where it is flat, where {} % are expected: they pass next to no gradient",
-            number(100.0 * saturated),
-            seen.node,
-            seen.op,
-            number(100.0 * expected)
-        ),
-        evidence: Evidence::new(saturated, expected, [0.0, limit]),
-        fix: scene.proposal.fix(&blamed.name),
-        further_fixes: Vec::new(),
-    };
-    Some((left, finding))
+    Some(Layer {
+        seen,
+        saturated,
+        expected,
+        left: (1.0 - saturated) / (1.0 - expected).max(f64::MIN_POSITIVE),
+        blamed: shifted.unwrap_or(scale),
+    })
 }
 
-/// The activations that are flat on both sides and steepest at zero.
-fn activation(op: &str) -> Option<Activation> {
-    Some(match op {
+impl Layer<'_> {
+    fn is_flat(&self) -> bool {
+        self.saturated > 0.5 && self.left < 0.5
+    }
+
+    fn finding(&self, scene: &Scene<'_>, layers: &[Layer<'_>], open: f64, count: usize) -> Finding {
+        let severity = if open < OPEN {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let mut message = format!(
+            "{} % of the units of `{}` ({}) lie where it is flat, where {} % are expected: they pass next to no gradient",
+            number(100.0 * self.saturated),
+            self.seen.node,
+            self.seen.op,
+            number(100.0 * self.expected)
+        );
+        if open < OPEN && count > 1 {
+            message.push_str(&format!(
+                "; of the paths through all {count} such layers {} of what should be open is",
+                number(open)
+            ));
+        }
+        let mut known = BTreeSet::from([self.blamed.name.as_str()]);
+        let others = layers.iter().filter(|layer| layer.is_flat());
+        let others = others.filter(|layer| known.insert(&layer.blamed.name));
+        let further: Vec<&str> = others.map(|layer| layer.blamed.name.as_str()).collect();
+        Finding {
+            code: CODE,
+            severity,
+            node: self.seen.node.clone(),
+            parameter: Some(self.blamed.name.clone()),
+            message,
+            evidence: Evidence::new(
+                self.saturated,
+                self.expected,
+                [0.0, 1.0 - 0.5 * (1.0 - self.expected)],
+            ),
+            fix: scene.proposal.fix(&self.blamed.name),
+            further_fixes: further
+                .into_iter()
+                .filter_map(|name| scene.proposal.fix(name))
+                .collect(),
+        }
+    }
+}
+
+/// The activation that a value comes out of, if it is flat on both sides and steepest at zero.
+fn activation(scene: &Scene<'_>, seen: &Observation, before: &Observation) -> Option<Activation> {
+    Some(match seen.op.as_str() {
         "Tanh" => Activation::Tanh,
         "Sigmoid" => Activation::Sigmoid,
         "Softsign" => Activation::Softsign,
@@ -98,6 +157,16 @@ fn activation(op: &str) -> Option<Activation> {
             alpha: 0.2,
             beta: 0.5,
         },
+        "Clip" => {
+            let found = recognize(scene.network, scene.id(before)?)?;
+            let own = Some(found.output) == scene.id(seen);
+            let two_sided = match found.activation {
+                Activation::HardTanh => true,
+                Activation::Clip { low, high } => low < 0.0 && high > 0.0,
+                _ => false,
+            };
+            Some(found.activation).filter(|_| own && two_sided)?
+        }
         _ => return None,
     })
 }

@@ -123,13 +123,20 @@ fn biases_that_hold_units_below_zero_are_found() {
 #[test]
 fn saturated_units_are_found() {
     let name = "layers.2.weight";
-    for (factor, severity) in [(10.0, Severity::Warning), (60.0, Severity::Error)] {
+    for factor in [10.0, 60.0] {
         let case = Case::auto("mlp(64, 128x5, 10, tanh)").scale(name, factor);
+        case.mended("F304", Severity::Warning, name);
+    }
+    // The piecewise linear relative, and layer upon layer.
+    for line in ["mlp(64, 128x5, 10, tanh)", "mlp(64, 128x5, 10, hard_tanh)"] {
+        let case = Case::auto(line).scale_weights(10.0);
         let checkup = case.check();
-        fires(&checkup, "F304", severity, name);
-        let (changed, after) = case.fixed(&checkup);
-        assert!(changed.contains(&name.to_owned()));
+        let finding = find(&checkup, "F304").unwrap();
+        assert_eq!(finding.severity, Severity::Error, "{finding:?}");
+        assert!(finding.message.contains("all 5 such layers"), "{finding:?}");
+        let (_, after) = case.fixed(&checkup);
         healthy(&after);
+        silent(&Case::auto(line).check(), "F304");
     }
     let sigmoid = Case::auto("mlp(64, 128x3, 10, sigmoid)").scale("layers.1.weight", 30.0);
     assert!(find(&sigmoid.check(), "F304").is_some());

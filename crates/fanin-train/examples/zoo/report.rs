@@ -251,7 +251,7 @@ that people use, and seven mutants of `auto`: three with one spoilt weight (zero
 x0.1, x10, x100, U(±0.05), wrong fans), four with all weights spoilt (also N(0, 1)).
 
 - **Training.** By Adam, which of all optimizers in use minds scales least, in batches of 16 (MLPs
-  without a norm or residual branches: 32), at the best of up to seven rates from 0.0001 to 0.1 for
+  without a norm or residual branches: 32), at the best of up to nine rates from 0.00001 to 0.1 for
   each start, so that a failure is the start's fault; 300 steps; two seeds, and a third where they
   disagree. The tasks are generated: clouds for MLPs, drawn digits for convolutions, an invented
   language for transformers, recalling the first symbol for recurrent networks.

@@ -18,7 +18,7 @@ use crate::set::{Architecture, Member, Origin};
 const STEPS: usize = 300;
 /// Learning rates, half a decade apart. Two are tried for every start, then the neighbours of
 /// the best; all of them where none of those has learned.
-const RATES: [f64; 7] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
+const RATES: [f64; 9] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
 /// Part of the chance level that a training must get below it to have learned.
 const LEARNED: f64 = 0.2;
 /// Final losses that differ by more than this part of the chance level call for a third seed.
@@ -218,7 +218,7 @@ impl Bench<'_> {
     ) -> Result<Trained, TrainError> {
         let chance = self.dataset.chance;
         let mut tried: BTreeMap<usize, Curve> = BTreeMap::new();
-        let mut open: Vec<usize> = vec![2, 4];
+        let mut open: Vec<usize> = vec![4, 6];
         loop {
             for at in open.drain(..) {
                 tried.insert(at, self.run(start, RATES[at], 0)?);
