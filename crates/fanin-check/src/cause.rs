@@ -19,19 +19,32 @@ pub(crate) fn is_cause(finding: &Finding) -> bool {
 ///
 /// What a layer puts out reaches all that lies behind it, and its gradient all that lies before it.
 /// Where a scale runs away, or units are equal, on a way through a broken weight, that weight is the
-/// likely cause, and mending the layers where it shows would mend nothing.
+/// likely cause, and mending the layers where it shows would mend nothing. Where a weight is not only
+/// broken but also off in scale, two warnings of one weight are an error: units that are all one run
+/// into the dead or flat part of their activation together.
 pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
     for at in 0..findings.len() {
         let Some(cause) = findings.get(at).filter(|finding| is_cause(finding)) else {
             continue;
         };
         let reached = reached(network, cause);
+        let twice = |other: &Finding| {
+            other.parameter == cause.parameter && other.severity == Severity::Warning
+        };
         let follows = findings.iter().filter(|other| {
-            !is_cause(other) && other.severity > cause.severity && reached.contains(&*other.node)
+            let graver = other.severity > cause.severity && reached.contains(&*other.node);
+            !is_cause(other) && (graver || cause.severity == Severity::Warning && twice(other))
         });
         let mut codes: Vec<String> = follows.clone().map(|f| f.code.to_string()).collect();
         codes.dedup();
-        let gravest: Option<Severity> = follows.map(|other| other.severity).max();
+        let severities = follows.map(|other| {
+            if twice(other) {
+                Severity::Error
+            } else {
+                other.severity
+            }
+        });
+        let gravest: Option<Severity> = severities.max();
         if let (Some(gravest), Some(cause)) = (gravest, findings.get_mut(at)) {
             cause.severity = gravest;
             cause.message.push_str(&format!(

@@ -9,10 +9,10 @@ const CHAIN: &str = "mlp(32, 64x4, 10, relu)";
 
 #[test]
 fn a_weight_that_is_one_number_is_found() {
-    for value in [1.0, 0.02] {
+    for (value, severity) in [(1.0, Severity::Error), (0.02, Severity::Warning)] {
         let case = Case::auto(CHAIN).fill("layers.2.weight", value);
         let checkup = case.check();
-        fires(&checkup, "F501", Severity::Warning, "layers.2.weight");
+        fires(&checkup, "F501", severity, "layers.2.weight");
         let (changed, after) = case.fixed(&checkup);
         assert!(changed.contains(&"layers.2.weight".to_owned()));
         healthy(&after);
@@ -38,6 +38,16 @@ fn a_broken_weight_is_blamed_for_what_follows_from_it() {
         assert_eq!(first.code.to_string(), "F501");
         assert!(first.message.contains("F202"), "{}", first.message);
     }
+}
+
+/// Units that are all one go into saturation together.
+#[test]
+fn a_broken_weight_that_is_loud_too_is_an_error() {
+    let line = "mlp(64, 128x4, 10, hard_tanh)";
+    let loud = Case::auto(line).fill("layers.3.weight", 1.0);
+    loud.mended("F501", Severity::Error, "layers.3.weight");
+    let quiet = Case::auto(line).fill("layers.3.weight", 0.02).check();
+    fires(&quiet, "F501", Severity::Warning, "layers.3.weight");
 }
 
 #[test]

@@ -24,6 +24,8 @@ use std::error::Error;
 use std::path::Path;
 
 use fanin_check::Verdict;
+use fanin_plan::Recipe;
+use fanin_train::Start;
 
 use crate::set::{Architecture, Part, architectures};
 use crate::training::Archive;
@@ -119,19 +121,26 @@ fn train(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// Trains what is called faulty once more, after the changes that the check proposes.
+/// Trains what is called faulty once more, after the changes that the check proposes. Where these
+/// make it recipe `auto`, bit by bit, that has been trained already.
 fn fix(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn Error>> {
     for (k, architecture) in chosen.iter().enumerate() {
         println!("{} of {}: {}", k + 1, chosen.len(), architecture.line);
         let network = training::open(architecture)?;
+        let auto = judging::first_weights(&Start::recipe(&network, Recipe::Auto))?;
         let mut fixed = Vec::new();
         for member in architecture.members() {
             let (start, _) = training::start(&network, &member);
             let weights = judging::first_weights(&start)?;
             let checkup = judging::checkup(&network, &member, &weights)?;
-            if checkup.verdict == Verdict::Faulty {
-                let start = judging::fixed(&network, start, checkup)?;
-                fixed.extend(start.map(|(start, text)| (start, Some(text))));
+            if checkup.verdict != Verdict::Faulty {
+                continue;
+            }
+            if let Some((start, text)) = judging::fixed(&network, start, checkup)? {
+                let same = judging::first_weights(&start)?.tensors == auto.tensors;
+                if !(same && archive.copy(&architecture.line, Recipe::Auto, &member.name, &text)?) {
+                    fixed.push((start, Some(text)));
+                }
             }
         }
         archive.train(architecture, &network, fixed)?;

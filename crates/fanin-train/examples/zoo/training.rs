@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use fanin::Seed;
 use fanin_network::{Dims, Network};
+use fanin_plan::Recipe;
 use fanin_run::train::{Optimizer, TrainOptions, train};
 use fanin_train::{Course, Dataset, Form, Outcome, Start, TrainError, judge};
 use serde::{Deserialize, Serialize};
@@ -60,13 +61,20 @@ impl Curve {
 impl Trained {
     /// The run of median final loss; the worse of two.
     fn course(&self) -> Course {
-        let mut runs: Vec<&Curve> = self.runs.iter().collect();
-        runs.sort_by(|a, b| a.last().total_cmp(&b.last()));
-        match runs.get(runs.len() / 2) {
-            Some(median) => Course::new(&median.losses, median.last()),
-            None => Course::new(&[], f64::INFINITY),
-        }
+        let run = median(&self.runs);
+        Course::new(&run.losses, run.last())
     }
+}
+
+/// The run of median final loss; the worse of two.
+fn median(runs: &[Curve]) -> &Curve {
+    static NONE: Curve = Curve {
+        losses: Vec::new(),
+        diverged: true,
+    };
+    let mut runs: Vec<&Curve> = runs.iter().collect();
+    runs.sort_by(|a, b| a.last().total_cmp(&b.last()));
+    runs.get(runs.len() / 2).copied().unwrap_or(&NONE)
 }
 
 /// The outcomes of trainings of one network, each held against the best among `starts`.
@@ -144,6 +152,33 @@ impl Archive {
         lines
             .filter(|line| line.network == network && line.fix.is_some() == fixed)
             .collect()
+    }
+
+    /// Says that a fixed start came to what a recipe did, whose weights it has; `false` if the recipe
+    /// has not been trained.
+    pub(crate) fn copy(
+        &mut self,
+        network: &str,
+        recipe: Recipe,
+        start: &str,
+        fix: &str,
+    ) -> Result<bool, Box<dyn Error>> {
+        let mut lines = self.lines.iter().filter(|line| line.network == network);
+        let known = |line: &Trained| line.start == start && line.fix.as_deref() == Some(fix);
+        if lines.clone().any(known) {
+            return Ok(true);
+        }
+        let model = lines.find(|line| line.start == recipe.name() && line.fix.is_none());
+        let Some(model) = model else {
+            return Ok(false);
+        };
+        let same = Trained {
+            start: start.to_owned(),
+            fix: Some(fix.to_owned()),
+            ..model.clone()
+        };
+        self.append(vec![same])?;
+        Ok(true)
     }
 
     /// Trains the starts of a network that are not in the file yet.
@@ -233,14 +268,19 @@ impl Bench<'_> {
                 break;
             }
         }
+        // A rate that suits one seed may be the end of another: where they disagree, the next lower
+        // ones are held against it, by the median of three seeds.
         let at = best(&tried);
-        let first = tried.remove(&at).unwrap_or_default();
-        let mut runs = vec![first, self.run(start, RATES[at], 1)?];
-        let apart = (runs[0].last() - runs[1].last()).abs();
-        // The distance between two that diverged is undefined.
-        if apart.is_nan() || apart > APART * chance {
-            runs.push(self.run(start, RATES[at], 2)?);
+        let mut chosen = self.more(start, at, &tried, chance)?;
+        if chosen.1.len() > 2 {
+            for lower in (0..at).rev().take(2) {
+                let other = self.more(start, lower, &tried, chance)?;
+                if median(&other.1).last() < median(&chosen.1).last() {
+                    chosen = other;
+                }
+            }
         }
+        let (at, runs) = chosen;
         Ok(Trained {
             network: network.to_owned(),
             start: start.name().to_owned(),
@@ -249,6 +289,27 @@ impl Bench<'_> {
             chance,
             runs,
         })
+    }
+
+    /// The first seed's run at a rate, a second's, and a third's where they disagree.
+    fn more(
+        &self,
+        start: &Start<'_>,
+        at: usize,
+        tried: &BTreeMap<usize, Curve>,
+        chance: f64,
+    ) -> Result<(usize, Vec<Curve>), TrainError> {
+        let first = match tried.get(&at) {
+            Some(curve) => curve.clone(),
+            None => self.run(start, RATES[at], 0)?,
+        };
+        let mut runs = vec![first, self.run(start, RATES[at], 1)?];
+        let apart = (runs[0].last() - runs[1].last()).abs();
+        // The distance between two that diverged is undefined.
+        if apart.is_nan() || apart > APART * chance {
+            runs.push(self.run(start, RATES[at], 2)?);
+        }
+        Ok((at, runs))
     }
 
     fn run(&self, start: &Start<'_>, rate: f64, seed: u64) -> Result<Curve, TrainError> {
@@ -305,7 +366,7 @@ pub(crate) fn start<'a>(network: &'a Network, member: &Member) -> (Start<'a>, Ve
         Origin::Mutant(mutation, reach) => {
             let names = reach.names(network);
             let spoilt = names.clone();
-            let base = Start::recipe(network, fanin_plan::Recipe::Auto);
+            let base = Start::recipe(network, Recipe::Auto);
             let make = move |seed: Seed| -> Result<_, TrainError> {
                 let mut weights = base.weights(seed)?;
                 mutation.apply(network, &spoilt, &mut weights, seed)?;
