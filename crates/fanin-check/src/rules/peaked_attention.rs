@@ -20,13 +20,16 @@ pub(super) const PAGE: Page = Page {
     judged: "κ, the squared weights of a row added up, is 1/T for equal scores and 1 for a single token; a softmax \
 passes a gradient on in proportion to 1 − κ at most. Expected is κ for scores of unit variance, which \
 queries and keys of critical scale have, over as many tokens as a row sees (a causal mask counted). A \
-warning where less than half of 1 − κ is left of what should be.",
+warning where less than half of 1 − κ is left of what should be, an error where less than a twentieth is \
+in every attention of the network.",
     fix: "Scale the queries and keys down: 1/fan_in each, and scores divided by the root of the head's size.",
     reference: "Vaswani et al. 2017, arXiv:1706.03762; Zhai et al. 2023, arXiv:2303.06296",
 };
 
 /// Part of 1 − κ below which attention counts as peaked.
 const LEFT: f64 = 0.5;
+/// Part of 1 − κ that is next to nothing.
+const SHUT: f64 = 0.05;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let softmaxes = scene
@@ -34,51 +37,80 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         .values
         .iter()
         .filter(|seen| seen.op == "Softmax");
-    let found = softmaxes.filter_map(|seen| judge(scene, seen));
-    let worst = found.min_by(|(a, _), (b, _)| a.total_cmp(b));
-    worst.map(|(_, finding)| finding).into_iter().collect()
+    let all: Vec<Attention<'_>> = softmaxes.filter_map(|seen| measure(scene, seen)).collect();
+    let severity = if all.iter().all(|one| one.left < SHUT) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let worst = all.iter().min_by(|a, b| a.left.total_cmp(&b.left));
+    let worst = worst.filter(|worst| worst.left < LEFT);
+    worst
+        .and_then(|worst| worst.finding(scene, severity))
+        .into_iter()
+        .collect()
 }
 
-/// What is left of 1 − κ of what should be, and the finding, where that is too little.
-fn judge(scene: &Scene<'_>, seen: &Observation) -> Option<(f64, Finding)> {
+/// One softmax of attention.
+struct Attention<'a> {
+    seen: &'a Observation,
+    /// The weights of the queries and keys its scores are made of.
+    makers: Vec<&'a Parameter>,
+    /// κ.
+    measured: f64,
+    expected: f64,
+    /// What is left of 1 − κ of what should be.
+    left: f64,
+}
+
+fn measure<'a>(scene: &Scene<'a>, seen: &'a Observation) -> Option<Attention<'a>> {
     let tokens = *seen.shape.last()?;
-    if tokens < 2 || seen.forward.non_finite > 0 {
+    let makers = makers(scene, seen);
+    if tokens < 2 || seen.forward.non_finite > 0 || makers.is_empty() {
         return None;
     }
-    let makers = makers(scene, seen);
     let measured = (tokens as f64 * seen.forward.rms.powi(2)).min(1.0);
     let expected = expected(tokens, seen.forward.zero_fraction);
-    let left = (1.0 - measured) / (1.0 - expected);
-    if makers.is_empty() || left >= LEFT {
-        return None;
+    Some(Attention {
+        seen,
+        makers,
+        measured,
+        expected,
+        left: (1.0 - measured) / (1.0 - expected),
+    })
+}
+
+impl Attention<'_> {
+    fn finding(&self, scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+        // The one that is louder against what it should be.
+        let loudness = |parameter: &Parameter| {
+            let std = scene.proposed_std(parameter).filter(|std| *std > 0.0);
+            let seen = scene.seen(parameter).map_or(0.0, |seen| seen.rms);
+            std.map_or(0.0, |std| seen / std)
+        };
+        let blamed = self
+            .makers
+            .iter()
+            .max_by(|a, b| loudness(a).total_cmp(&loudness(b)))?;
+        let others = self.makers.iter().filter(|other| other.name != blamed.name);
+        let further = others.filter_map(|other| scene.proposal.fix(&other.name));
+        let limit = 1.0 - LEFT * (1.0 - self.expected);
+        Some(Finding {
+            code: CODE,
+            severity,
+            node: self.seen.node.clone(),
+            parameter: Some(blamed.name.clone()),
+            message: format!(
+                "the attention weights of `{}` are those of {} tokens per row, where scores of unit variance spread over {}",
+                self.seen.node,
+                number(1.0 / self.measured),
+                number(1.0 / self.expected)
+            ),
+            evidence: Evidence::new(self.measured, self.expected, [0.0, limit]),
+            fix: scene.proposal.fix(&blamed.name),
+            further_fixes: further.collect(),
+        })
     }
-    // The one that is louder against what it should be.
-    let loudness = |parameter: &Parameter| {
-        let std = scene.proposed_std(parameter).filter(|std| *std > 0.0);
-        let seen = scene.seen(parameter).map_or(0.0, |seen| seen.rms);
-        std.map_or(0.0, |std| seen / std)
-    };
-    let blamed = makers
-        .iter()
-        .max_by(|a, b| loudness(a).total_cmp(&loudness(b)))?;
-    let others = makers.iter().filter(|other| other.name != blamed.name);
-    let further = others.filter_map(|other| scene.proposal.fix(&other.name));
-    let finding = Finding {
-        code: CODE,
-        severity: Severity::Warning,
-        node: seen.node.clone(),
-        parameter: Some(blamed.name.clone()),
-        message: format!(
-            "the attention weights of `{}` are those of {} tokens per row, where scores of unit variance spread over {}",
-            seen.node,
-            number(1.0 / measured),
-            number(1.0 / expected)
-        ),
-        evidence: Evidence::new(measured, expected, [0.0, 1.0 - LEFT * (1.0 - expected)]),
-        fix: scene.proposal.fix(&blamed.name),
-        further_fixes: further.collect(),
-    };
-    Some((left, finding))
 }
 
 /// κ for scores of unit variance, averaged over rows that see 1, 2, … T tokens if so many weights are
