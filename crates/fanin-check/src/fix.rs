@@ -4,7 +4,7 @@ use fanin::{Seed, Stream};
 use fanin_network::{HostTensor, Network, Weights};
 use fanin_plan::Plan;
 
-use crate::{Checkup, Finding};
+use crate::{Checkup, Finding, Fix, Verdict};
 
 /// The plan with every change that the findings propose, or `None` if they propose none that
 /// changes it.
@@ -33,6 +33,60 @@ pub fn fix(plan: &Plan, checkup: &Checkup) -> Option<Plan> {
     changed.then_some(mended)
 }
 
+/// How often changes are made and checked before what is left is left.
+const ROUNDS: usize = 3;
+
+/// What became of a start that was mended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mended {
+    /// The plan with the changes, if the weights came from one.
+    pub plan: Option<Plan>,
+    /// What was changed, each parameter once.
+    pub changes: Vec<Fix>,
+    /// The check after the last change.
+    pub checkup: Checkup,
+}
+
+/// Makes the changes that a check proposes, checks again, and goes on, at most three times, while
+/// the verdict is not healthy and there is something new to change: where several layers are off, the
+/// gravest hides the others. `weights` are changed in place.
+///
+/// `judge` checks weights that came from this plan. `None` if nothing is proposed.
+///
+/// # Errors
+///
+/// Those of `judge`, and if a proposed initializer does not suit its parameter.
+pub fn mend<E: From<fanin::InitError>>(
+    network: &Network,
+    plan: Option<&Plan>,
+    checkup: &Checkup,
+    weights: &mut Weights,
+    mut judge: impl FnMut(Option<&Plan>, &Weights) -> Result<Checkup, E>,
+) -> Result<Option<Mended>, E> {
+    let seed = Seed::new(checkup.seed);
+    let mut plan = plan.cloned();
+    let mut changes: Vec<Fix> = Vec::new();
+    let mut latest: Option<Checkup> = None;
+    for _ in 0..ROUNDS {
+        let current = latest.as_ref().unwrap_or(checkup);
+        let mut new = proposals(&current.findings);
+        new.retain(|fix| changes.iter().all(|known| known.parameter != fix.parameter));
+        let done = latest.is_some() && current.verdict == Verdict::Healthy;
+        if done || new.is_empty() {
+            break;
+        }
+        apply(network, &new, seed, weights)?;
+        plan = plan.map(|plan| fix(&plan, current).unwrap_or(plan));
+        changes.extend(new);
+        latest = Some(judge(plan.as_ref(), weights)?);
+    }
+    Ok(latest.map(|checkup| Mended {
+        plan,
+        changes,
+        checkup,
+    }))
+}
+
 /// Fills the parameters that the findings want changed, in place, and names them.
 ///
 /// For weights that come from no plan; the rest of them stays as it is.
@@ -46,7 +100,7 @@ pub fn apply_fixes(
     seed: Seed,
     weights: &mut Weights,
 ) -> Result<Vec<String>, fanin::InitError> {
-    refill(network, &checkup.findings, seed, weights)
+    apply(network, &proposals(&checkup.findings), seed, weights)
 }
 
 /// Fills only those parameters anew that no factor can mend: zeros, constants, equal units, copies,
@@ -65,22 +119,37 @@ pub fn redraw_broken(
         let grave = finding.severity > crate::Severity::Note;
         grave && matches!(finding.code.0, 301 | 302 | 303 | 501 | 502 | 505 | 701)
     });
-    refill(network, broken, seed, weights)
+    apply(network, &proposals(broken), seed, weights)
 }
 
-fn refill<'a>(
+/// The changes that findings propose, each parameter once: that of its gravest finding.
+fn proposals<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Fix> {
+    let findings = findings.into_iter();
+    let all = findings.flat_map(|finding| finding.fix.iter().chain(&finding.further_fixes));
+    let mut changes: Vec<Fix> = Vec::new();
+    for fix in all {
+        if changes.iter().all(|known| known.parameter != fix.parameter) {
+            changes.push(fix.clone());
+        }
+    }
+    changes
+}
+
+/// Fills parameters as changes say, in place, and names those that were filled.
+///
+/// # Errors
+///
+/// If an initializer does not suit its parameter.
+pub fn apply(
     network: &Network,
-    findings: impl IntoIterator<Item = &'a Finding>,
+    changes: &[Fix],
     seed: Seed,
     weights: &mut Weights,
 ) -> Result<Vec<String>, fanin::InitError> {
     let mut changed: Vec<String> = Vec::new();
-    let fixes = findings
-        .into_iter()
-        .flat_map(|f| f.fix.iter().chain(&f.further_fixes));
-    for fix in fixes {
+    for fix in changes {
         let parameter = network.parameters.iter().find(|p| p.name == fix.parameter);
-        let (Some(parameter), false) = (parameter, changed.contains(&fix.parameter)) else {
+        let Some(parameter) = parameter else {
             continue;
         };
         let filler = fix

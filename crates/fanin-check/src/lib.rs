@@ -24,7 +24,7 @@ pub use checkup::{
     BackwardRow, Change, Checkup, Code, Evidence, Finding, Fix, Fixed, ForwardRow, ParameterRow,
     Severity, Share, ValueRow, Verdict,
 };
-pub use fix::{apply_fixes, fix, redraw_broken};
+pub use fix::{Mended, apply, apply_fixes, fix, mend, redraw_broken};
 pub use optimizer::Optimizer;
 pub use page::{Page, page, pages};
 pub use repeat::{Repeated, Repeats, SeedShare, repeat};

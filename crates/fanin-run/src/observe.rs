@@ -20,6 +20,8 @@ pub(crate) struct Gradient {
     pub(crate) statistics: Backward,
     /// Different slices along the axis of output units, where that was asked for.
     pub(crate) distinct: Option<usize>,
+    /// Slices that are zero everywhere, likewise.
+    pub(crate) still: Option<usize>,
 }
 
 /// What the run's own thread tells the thread that waits for it.
@@ -94,6 +96,7 @@ impl Sink {
                 Gradient {
                     statistics,
                     distinct: None,
+                    still: None,
                 },
             );
             vec![Some(g)]
@@ -114,13 +117,19 @@ impl Sink {
         let leaf = Var::leaf(crate::array::array(&[0], Vec::new()));
         let observed = record(&[&leaf], x, move |g, _| {
             let statistics = statistics::backward(&g);
-            let distinct =
-                units.map(|(count, inner)| statistics::distinct(&Dense::new(&g), count, inner));
+            let rows = units.map(|(count, inner)| {
+                let g = Dense::new(&g);
+                (
+                    statistics::distinct(&g, count, inner),
+                    statistics::still(&g, count, inner),
+                )
+            });
             sink.note(
                 place,
                 Gradient {
                     statistics,
-                    distinct,
+                    distinct: rows.map(|(distinct, _)| distinct),
+                    still: rows.map(|(_, still)| still),
                 },
             );
             vec![Some(crate::array::array(&[0], Vec::new()))]

@@ -565,6 +565,7 @@ impl<'a> Run<'a> {
                     o.gradient_non_finite = g.statistics.non_finite;
                     o.units = o.units.map(|u| Units {
                         distinct_gradients: g.distinct,
+                        still_gradients: g.still,
                         ..u
                     });
                 }

@@ -245,6 +245,14 @@ fn dead_units(x: &[f32], shape: &[usize], axis: usize) -> Option<f64> {
     Some(dead as f64 / units as f64)
 }
 
+/// Number of units of `[outer, units, inner]` that are zero everywhere.
+pub(crate) fn still(x: &[f32], units: usize, inner: usize) -> usize {
+    let outer = x.len() / (units * inner).max(1);
+    let shape = [outer, units, inner];
+    let share = dead_units(x, &shape, 1).unwrap_or(0.0);
+    (share * units as f64).round() as usize
+}
+
 /// Mean, rms, range and non-finite elements of a parameter.
 pub(crate) fn parameter(x: &[f32]) -> (f64, f64, (f64, f64), u64) {
     let all = sums(x, None);
@@ -335,6 +343,7 @@ pub(crate) fn units(x: &[f32], count: usize, inner: usize) -> Units {
         count,
         distinct_weights: distinct(x, count, inner),
         distinct_gradients: None,
+        still_gradients: None,
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Units {
     pub distinct_weights: usize,
     /// The same of the gradient's rows; `None` where no gradient reaches.
     pub distinct_gradients: Option<usize>,
+    /// Units whose row of the gradient is zero everywhere; `None` where no gradient reaches.
+    pub still_gradients: Option<usize>,
 }
 
 /// What was observed at the output.

@@ -1,5 +1,7 @@
 //! F302: nothing passes.
 
+use std::collections::BTreeSet;
+
 use fanin_network::Parameter;
 use fanin_run::ParameterObservation;
 
@@ -43,6 +45,7 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
     // at zero, and what follows differs from unit to unit.
     let gradient = weight.and_then(|weight| scene.seen(weight)?.gradient_rms);
     let moves = gradient.is_some_and(|rms| rms > 0.0);
+    let mut named = BTreeSet::new();
     Some(Finding {
         code: CODE,
         severity: if moves {
@@ -68,11 +71,27 @@ fn silent_value(scene: &Scene<'_>) -> Option<Finding> {
             .iter()
             .copied()
             .chain(trunk.iter().skip(at).filter_map(|place| place.weight))
+            .chain(never_drawn(scene))
             .filter(|zero| weight.is_none_or(|first| first.name != zero.name))
             .filter(|zero| scene.seen(zero).is_some_and(|seen| seen.rms == 0.0))
+            .filter(|zero| named.insert(zero.name.as_str()))
             .filter_map(|zero| scene.proposal.fix(&zero.name))
             .collect(),
     })
+}
+
+/// All weights, where most are zero: then none is so on purpose, not even a head or the end of a
+/// branch.
+fn never_drawn<'a>(scene: &Scene<'a>) -> Vec<&'a Parameter> {
+    let drawn = scene.trace.parameters.iter();
+    let weights: Vec<&ParameterObservation> = drawn
+        .filter(|seen| seen.units.is_some() && !scene.is_offset(seen))
+        .collect();
+    let zeros = weights.iter().filter(|seen| seen.rms == 0.0);
+    if 2 * zeros.clone().count() <= weights.len() {
+        return Vec::new();
+    }
+    zeros.filter_map(|seen| scene.parameter(seen)).collect()
 }
 
 /// The weights that the node at a place reads itself, where they are zero.

@@ -36,7 +36,8 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     let units = units.filter(|_| varies && !scene.is_offset(seen))?;
     let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
     let stuck = units.distinct_gradients.is_some_and(|gradients| {
-        let gradients = gradients + dead.saturating_sub(1);
+        let still = dead.max(units.still_gradients.unwrap_or(0));
+        let gradients = gradients + still.saturating_sub(1);
         gradients.max(units.distinct_weights) < units.count
     });
     if stuck {

@@ -1,7 +1,10 @@
 //! F601: the first loss is far from that of a guess.
 
+use super::scale;
 use crate::scene::{Scene, number};
-use crate::{Code, Evidence, Finding, Page, Severity};
+use crate::spine::Place;
+use crate::walk::{self, Departure, Direction};
+use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(601);
 
@@ -41,7 +44,18 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let head = scene.spine.head();
-    let weight = head.and_then(|head| head.weight);
+    let (place, fixes) = match louder(scene, head) {
+        Some(departure) => {
+            let fixes: Vec<Fix> = scale::changes(scene, &departure).collect();
+            (Some(departure.blamed.clone()), fixes)
+        }
+        None => {
+            let weight = head.and_then(|head| head.weight);
+            let fix = weight.and_then(|weight| scene.proposal.fix(&weight.name));
+            (head.cloned(), fix.into_iter().collect())
+        }
+    };
+    let mut fixes = fixes.into_iter();
     vec![Finding {
         code: CODE,
         severity: if loss - guess > HOPELESS {
@@ -49,8 +63,12 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         } else {
             Severity::Warning
         },
-        node: head.map_or_else(|| output.value.clone(), |head| head.seen.node.clone()),
-        parameter: weight.map(|weight| weight.name.clone()),
+        node: place
+            .as_ref()
+            .map_or_else(|| output.value.clone(), |place| place.seen.node.clone()),
+        parameter: place
+            .and_then(|place| place.weight)
+            .map(|weight| weight.name.clone()),
         message: format!(
             "the first loss is {}, where a blind guess costs {}: the logits have an rms of {}",
             number(loss),
@@ -58,7 +76,19 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             number(output.rms)
         ),
         evidence: Evidence::new(loss, guess, [guess, limit]),
-        fix: weight.and_then(|weight| scene.proposal.fix(&weight.name)),
-        further_fixes: Vec::new(),
+        fix: fixes.next(),
+        further_fixes: fixes.collect(),
     }]
+}
+
+/// Where the signal grows, if that does more than the head's own scale.
+fn louder<'a, 'b>(scene: &'b Scene<'a>, head: Option<&Place<'a>>) -> Option<Departure<'a, 'b>> {
+    let points = walk::forward(scene);
+    let departure = walk::departure(&points, Direction::Up)?;
+    let weight = head.and_then(|head| head.weight);
+    let own = weight.and_then(|weight| {
+        let std = scene.proposed_std(weight).filter(|std| *std > 0.0)?;
+        Some((scene.seen(weight)?.rms / std).ln())
+    });
+    (departure.change > own.unwrap_or(0.0)).then_some(departure)
 }

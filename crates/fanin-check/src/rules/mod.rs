@@ -13,6 +13,7 @@ mod first_step;
 mod forgetting;
 mod forward_explode;
 mod forward_vanish;
+mod gates;
 mod initial_loss;
 mod never_initialized;
 mod non_finite_forward;
@@ -55,6 +56,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(&dead_units::PAGE, dead_units::run),
     rule(&saturation::PAGE, saturation::run),
     rule(&equal_outputs::PAGE, equal_outputs::run),
+    rule(&gates::PAGE, gates::run),
     rule(&collapse::PAGE, collapse::run),
     rule(&chaos::PAGE, chaos::run),
     rule(&rank_collapse::PAGE, rank_collapse::run),

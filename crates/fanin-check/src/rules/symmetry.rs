@@ -29,9 +29,10 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
         if seen.gradient_rms.is_none_or(|rms| rms == 0.0) {
             continue;
         }
-        // Dead units have the same gradient, zero, without being the same unit.
+        // Dead units and shut gates have the same gradient, zero, without being the same unit.
         let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
-        let gradients = (gradients + dead.saturating_sub(1)).min(units.count);
+        let still = dead.max(units.still_gradients.unwrap_or(0));
+        let gradients = (gradients + still.saturating_sub(1)).min(units.count);
         let distinct = units.distinct_weights.max(gradients);
         if distinct >= units.count {
             continue;

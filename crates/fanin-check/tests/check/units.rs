@@ -1,4 +1,4 @@
-//! Units that are equal, dead or flat: F301 to F305.
+//! Units that are equal, dead or flat: F301 to F306.
 
 use fanin_check::Severity;
 
@@ -179,4 +179,30 @@ fn copies_of_units_are_a_note() {
         &Case::auto(CHAIN).fill("layers.4.weight", 0.0).check(),
         "F305",
     );
+}
+
+/// Weights from the state a hundred times too large: the gates of a recurrent layer are stuck.
+#[test]
+fn stuck_gates_are_found() {
+    for line in [
+        "lstm(8, 32, 5, time=12)",
+        "gru(8, 32, 5, time=12)",
+        "rnn(8, 32, 5, time=12)",
+    ] {
+        let sound = Case::auto(line);
+        silent(&sound.check(), "F306");
+        let loud = sound.scale("layers.0.weight_hh", 100.0);
+        loud.mended("F306", Severity::Error, "layers.0.weight_hh");
+        let input = Case::auto(line).scale("layers.0.weight_ih", 300.0);
+        input.mended("F306", Severity::Error, "layers.0.weight_ih");
+    }
+}
+
+/// A second layer that reads nothing yet: its cell gets a gradient, its gates none so far.
+#[test]
+fn a_recurrent_layer_that_reads_nothing_yet_moves() {
+    let case = Case::auto("lstm(4, 16x2, 4, time=8)").fill("layers.1.weight_ih", 0.0);
+    let checkup = case.check();
+    silent(&checkup, "F301");
+    fires(&checkup, "F302", Severity::Warning, "layers.1.weight_ih");
 }

@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use fanin::Seed;
-use fanin_check::{Checkup, Finding, Options, Severity, apply_fixes, check};
+use fanin_check::{Checkup, Finding, Mended, Options, Severity, apply, check, mend};
 use fanin_network::{Network, Weights};
-use fanin_plan::{Request, plan};
+use fanin_plan::{Plan, Request, plan};
 use fanin_run::{RunOptions, run};
 use fanin_train::{Start, TrainError};
 
@@ -20,23 +20,33 @@ pub(crate) fn checkup(
     member: &Member,
     weights: &Weights,
 ) -> Result<Checkup, Box<dyn Error>> {
-    let plan = match member.origin {
-        Origin::Recipe(recipe) => {
-            let request = Request {
-                recipe,
-                ..Request::new(Seed::new(SEED))
-            };
-            Some(plan(network, &request)?.plan)
-        }
-        Origin::Mutant(..) => None,
+    judge(network, made_by(network, member)?.as_ref(), weights)
+}
+
+/// The plan that a start comes from; mutants come from none.
+fn made_by(network: &Network, member: &Member) -> Result<Option<Plan>, Box<dyn Error>> {
+    let Origin::Recipe(recipe) = member.origin else {
+        return Ok(None);
     };
+    let request = Request {
+        recipe,
+        ..Request::new(Seed::new(SEED))
+    };
+    Ok(Some(plan(network, &request)?.plan))
+}
+
+fn judge(
+    network: &Network,
+    plan: Option<&Plan>,
+    weights: &Weights,
+) -> Result<Checkup, Box<dyn Error>> {
     let trace = run(network, weights, &RunOptions::new(Seed::new(SEED)))?;
     let options = Options {
         seed: SEED,
         drawn: true,
         ..Options::default()
     };
-    Ok(check(network, plan.as_ref(), weights, trace, &options))
+    Ok(check(network, plan, weights, trace, &options))
 }
 
 /// The weights that are checked.
@@ -59,30 +69,32 @@ pub(crate) fn codes(checkup: &Checkup) -> Vec<String> {
     codes
 }
 
-/// The start with the changes that the first seed's findings propose, for every seed; and the
-/// changes as text. `None` where nothing is proposed.
+/// The start as `--fix` mends it with the first seed, changed likewise for every seed; and the changes
+/// as text. `None` where nothing is proposed.
 pub(crate) fn fixed<'a>(
     network: &'a Network,
+    member: &Member,
     start: Start<'a>,
-    checkup: Checkup,
+    checkup: &Checkup,
 ) -> Result<Option<(Start<'a>, String)>, Box<dyn Error>> {
     let mut weights = first_weights(&start)?;
-    let changed = apply_fixes(network, &checkup, Seed::new(SEED), &mut weights)?;
-    if changed.is_empty() {
+    let plan = made_by(network, member)?;
+    let judge = |plan: Option<&Plan>, weights: &Weights| -> Result<Checkup, Box<dyn Error>> {
+        judge(network, plan, weights)
+    };
+    let mended = mend(network, plan.as_ref(), checkup, &mut weights, judge)?;
+    let Some(Mended { changes, .. }) = mended else {
         return Ok(None);
-    }
-    let findings = checkup.findings.iter();
-    let fixes = findings.flat_map(|f| f.fix.iter().chain(&f.further_fixes));
-    let mut texts: Vec<String> = Vec::new();
-    for name in &changed {
-        let fix = fixes.clone().find(|fix| fix.parameter == *name);
-        texts.extend(fix.map(|fix| format!("{name} = {}", fix.initializer)));
-    }
+    };
+    let told = changes.iter();
+    let mut texts: Vec<String> = told
+        .map(|fix| format!("{} = {}", fix.parameter, fix.initializer))
+        .collect();
     texts.sort_unstable();
     let name = start.name().to_owned();
     let make = move |seed: Seed| -> Result<Weights, TrainError> {
         let mut weights = start.weights(seed)?;
-        apply_fixes(network, &checkup, seed, &mut weights)
+        apply(network, &changes, seed, &mut weights)
             .map_err(|e| TrainError::Request(e.to_string()))?;
         Ok(weights)
     };

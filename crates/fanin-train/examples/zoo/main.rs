@@ -136,7 +136,7 @@ fn fix(archive: &mut Archive, chosen: &[Architecture]) -> Result<(), Box<dyn Err
             if checkup.verdict != Verdict::Faulty {
                 continue;
             }
-            if let Some((start, text)) = judging::fixed(&network, start, checkup)? {
+            if let Some((start, text)) = judging::fixed(&network, &member, start, &checkup)? {
                 let same = judging::first_weights(&start)?.tensors == auto.tensors;
                 if !(same && archive.copy(&architecture.line, Recipe::Auto, &member.name, &text)?) {
                     fixed.push((start, Some(text)));

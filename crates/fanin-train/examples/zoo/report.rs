@@ -140,7 +140,7 @@ pub(crate) fn rows(archive: &Archive, chosen: &[Architecture]) -> Result<Rows, B
                 proposed: false,
             };
             if row.verdict == Verdict::Faulty
-                && let Some((_, text)) = judging::fixed(&network, start, checkup)?
+                && let Some((_, text)) = judging::fixed(&network, &member, start, &checkup)?
             {
                 row.proposed = true;
                 let same = again.iter().find(|line| {
@@ -265,7 +265,7 @@ x0.1, x10, x100, U(±0.05), wrong fans), four with all weights spoilt (also N(0,
   (fails or is slow); *strict*, the share that fails. *Recall* is the share of failing starts that are
   called faulty; doubtful is not enough. Doubtful means that training may be slowed: right for slow
   starts, and counted neither way in these two. Cells list healthy / doubtful / faulty.
-- **Fix.** The share of faulty starts that train (not slowly) after the changes that `--fix` makes, once.
+- **Fix.** The share of faulty starts that train (not slowly) after the changes that `--fix` makes.
 - **Blame.** The share of faulty mutants whose gravest finding names a spoilt weight.
 
 The split is by architecture, in two lists (`crates/fanin-train/examples/zoo/set.rs`). The rules were
