@@ -55,7 +55,21 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
             (head.cloned(), fix.into_iter().collect())
         }
     };
-    let mut fixes = fixes.into_iter();
+    // Weights that are louder than any scheme makes them are drawn anew together.
+    let named: Vec<String> = fixes
+        .iter()
+        .map(|fix: &Fix| fix.parameter.clone())
+        .collect();
+    let loud = scene.network.parameters.iter().filter(|parameter| {
+        let std = scene.proposed_std(parameter).filter(|std| *std > 0.0);
+        let seen = scene.seen(parameter).filter(|seen| seen.units.is_some());
+        let loudness = std
+            .zip(seen)
+            .map_or(0.0, |(std, seen)| (seen.rms / std).ln());
+        loudness > scale::SCHEMES && !named.contains(&parameter.name)
+    });
+    let loud = loud.filter_map(|parameter| scene.proposal.fix(&parameter.name));
+    let mut fixes = fixes.into_iter().chain(loud);
     vec![Finding {
         code: CODE,
         severity: if loss - guess > HOPELESS {

@@ -133,7 +133,7 @@ pub(super) fn changes(
 }
 
 /// ln of the factor in rms by which known schemes differ, √6.
-const SCHEMES: f64 = 0.896;
+pub(super) const SCHEMES: f64 = 0.896;
 
 /// Whether the head, which no walk judges, is off as the layers before it are, and by more than
 /// schemes differ: then it was drawn as they were.

@@ -252,8 +252,8 @@ x0.1, x10, x100, U(±0.05), wrong fans), four with all weights spoilt (also N(0,
 
 - **Training.** By Adam, which of all optimizers in use minds scales least, in batches of 16 (MLPs
   without a norm or residual branches: 32), at the best of up to nine rates from 0.00001 to 0.1 for
-  each start, so that a failure is the start's fault; 300 steps; two seeds, and where they
-  disagree a third, and the next lower rates with as many. The tasks are generated: clouds for MLPs, drawn digits for convolutions, an invented
+  each start, so that a failure is the start's fault; 300 steps; two seeds, where they
+  disagree a third, and where they disagree much the next lower rates with as many. The tasks are generated: clouds for MLPs, drawn digits for convolutions, an invented
   language for transformers, recalling the first symbol for recurrent networks.
 - **Outcome**, the rule of `fanin compare`, by the run of median final loss (the worse of two): a
   start *fails* if it comes less than 0.2 of the way from the chance level to the best start of the same network, *trains*

@@ -23,7 +23,9 @@ const RATES: [f64; 9] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
 /// Part of the chance level that a training must get below it to have learned.
 const LEARNED: f64 = 0.2;
 /// Final losses that differ by more than this part of the chance level call for a third seed.
-const APART: f64 = 0.25;
+const APART: f64 = 0.05;
+/// By more than this, for lower rates too.
+const FAR_APART: f64 = 0.25;
 
 /// What training one start came to, whatever the rules say of it. One line of the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -271,10 +273,10 @@ impl Bench<'_> {
         // A rate that suits one seed may be the end of another: where they disagree, the next lower
         // ones are held against it, by the median of three seeds.
         let at = best(&tried);
-        let mut chosen = self.more(start, at, &tried, chance)?;
-        if chosen.1.len() > 2 {
+        let mut chosen = self.more(start, at, &tried)?;
+        if self.apart(&chosen.1, FAR_APART) {
             for lower in (0..at).rev().take(2) {
-                let other = self.more(start, lower, &tried, chance)?;
+                let other = self.more(start, lower, &tried)?;
                 if median(&other.1).last() < median(&chosen.1).last() {
                     chosen = other;
                 }
@@ -297,19 +299,26 @@ impl Bench<'_> {
         start: &Start<'_>,
         at: usize,
         tried: &BTreeMap<usize, Curve>,
-        chance: f64,
     ) -> Result<(usize, Vec<Curve>), TrainError> {
         let first = match tried.get(&at) {
             Some(curve) => curve.clone(),
             None => self.run(start, RATES[at], 0)?,
         };
         let mut runs = vec![first, self.run(start, RATES[at], 1)?];
-        let apart = (runs[0].last() - runs[1].last()).abs();
-        // The distance between two that diverged is undefined.
-        if apart.is_nan() || apart > APART * chance {
+        if self.apart(&runs, APART) {
             runs.push(self.run(start, RATES[at], 2)?);
         }
         Ok((at, runs))
+    }
+
+    /// Whether the first two seeds differ by more than a part of the chance level.
+    fn apart(&self, runs: &[Curve], part: f64) -> bool {
+        let [first, second, ..] = runs else {
+            return false;
+        };
+        let apart = (first.last() - second.last()).abs();
+        // The distance between two that diverged is undefined.
+        apart.is_nan() || apart > part * self.dataset.chance
     }
 
     fn run(&self, start: &Start<'_>, rate: f64, seed: u64) -> Result<Curve, TrainError> {
