@@ -7,7 +7,7 @@ use crate::band::{layer_variance, width};
 use crate::cross::Cross;
 use crate::rules::{
     Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, recurrent,
-    shape,
+    resize, shape,
 };
 use crate::signal::{Shape, Signal, union};
 
@@ -92,6 +92,7 @@ fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
         .or_else(|| attention::forward(context, node, output))
         .or_else(|| pool::forward(context, node, output))
         .or_else(|| recurrent::forward(context, node, output))
+        .or_else(|| resize::forward(context, node, output))
         .or_else(|| shape::forward(context, node, output))
 }
 
