@@ -125,7 +125,7 @@ impl Pass<'_> {
         };
         Gradient {
             terms: vec![term],
-            inherited,
+            inherited: inherited + flow.luck,
             profile: flow.profile,
             scored: flow.scored,
             steps: flow.steps,
@@ -140,6 +140,7 @@ impl Pass<'_> {
             profile: gradient.profile.clone(),
             scored: gradient.scored.clone(),
             steps: gradient.steps.clone(),
+            luck: 0.0,
         }
     }
 
@@ -301,7 +302,9 @@ impl Pass<'_> {
         let gradient = self.settled.get(output.index())?.clone()?;
         let width = self.width(id, signal);
         let sizes = |id: ValueId| self.context.network.value(id).shape.as_deref().map(count);
-        let copies = sizes(output)? / sizes(id)?.max(1.0);
+        let ratio = sizes(output)
+            .zip(sizes(id))
+            .map(|(to, from)| to / from.max(1.0));
         let out = self.signal(output)?.clone();
         let flow = self.flow(&gradient, &out, second);
         let plain = variance - layer_variance(3.0, width);
@@ -384,6 +387,11 @@ impl Pass<'_> {
         if let Some(passed) = shape::passes(self.context.network, node) {
             return (passed == k).then_some(gradient);
         }
+        // What a mask of unknown shape is added to keeps its own.
+        let copies = match node.op.as_str() {
+            "Add" => ratio.unwrap_or(1.0),
+            _ => ratio?,
+        };
         let same_base = out.shape.base == signal.shape.base && copies == 1.0;
         let times = |factor: f64| Flow {
             second: second * factor,
@@ -408,7 +416,9 @@ impl Pass<'_> {
                     let other = self.context.signal(node, other)?;
                     factor *= other.second;
                     alike = match other.cross.within {
-                        Some(within) if other.second > 0.0 => alike.map(|a| a * within / other.second),
+                        Some(within) if other.second > 0.0 => {
+                            alike.map(|a| a * within / other.second)
+                        }
                         _ => None,
                     };
                 }
@@ -472,7 +482,10 @@ impl Pass<'_> {
                     return Some(self.fresh(flow, plain));
                 }
                 let mut flow = Flow::of(second * pool::backward(&self.context, node)?);
-                if matches!(node.op.as_str(), "ReduceMean" | "ReduceSum" | "GlobalAveragePool") {
+                if matches!(
+                    node.op.as_str(),
+                    "ReduceMean" | "ReduceSum" | "GlobalAveragePool"
+                ) {
                     // The same for all places.
                     flow.alike = Some(1.0);
                 }
@@ -498,7 +511,9 @@ impl Pass<'_> {
             return None;
         };
         let from: usize = (0..k).map(places).sum::<Option<usize>>()?;
-        let own = line.get(from..from + places(k)?).filter(|_| line.len() == whole)?;
+        let own = line
+            .get(from..from + places(k)?)
+            .filter(|_| line.len() == whole)?;
         let (share, profile) = normalized(vec![own.to_vec()]);
         Some(Flow {
             second: flow.second * share,
@@ -526,7 +541,10 @@ fn by_place(flow: Flow, uneven: Option<Vec<f64>>, factor: f64) -> Flow {
     let (mean, profile) = normalized(vec![line]);
     Flow {
         second: even.second * mean,
-        alike: flow.alike.filter(|_| mean > 0.0).map(|a| a * roots * roots / mean),
+        alike: flow
+            .alike
+            .filter(|_| mean > 0.0)
+            .map(|a| a * roots * roots / mean),
         profile,
         ..Flow::default()
     }

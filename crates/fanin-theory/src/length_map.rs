@@ -101,7 +101,7 @@ fn from_measurement(network: &Network, measured: &Measured, id: ValueId) -> Opti
     let value = network.value(id);
     let moments = measured.values.get(&value.name)?;
     let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
-    signal.units = width(value.shape.as_deref()?);
+    signal.units = value.shape.as_deref().map_or(1.0, width);
     signal.since = Some(id);
     signal.shape = Shape::base(id);
     let between = moments.sample_cosine.map(|cosine| cosine * signal.second);

@@ -65,7 +65,8 @@ impl Softmax {
         if self.count <= 1.0 {
             return 1.0;
         }
-        let sum = self.integral(|_, [laplace, _, square, ..]| square * laplace.powf(self.count - 1.0));
+        let sum =
+            self.integral(|_, [laplace, _, square, ..]| square * laplace.powf(self.count - 1.0));
         (self.count * sum).clamp(1.0 / self.count, 1.0)
     }
 

@@ -155,7 +155,13 @@ fn linear_resize() {
                 Attribute::String(mode.to_owned()),
             );
         let scales = builder.scalar("none", 0.0);
-        let x = builder.node_with("resized", "Resize", attributes, &[x, scales, scales, sizes], &out);
+        let x = builder.node_with(
+            "resized",
+            "Resize",
+            attributes,
+            &[x, scales, scales, sizes],
+            &out,
+        );
         for absent in [1, 2] {
             let node = builder.network.nodes.last_mut().unwrap();
             node.inputs[absent] = None;
@@ -163,7 +169,6 @@ fn linear_resize() {
         let x = conv(&mut builder, "after", x, 50);
         builder.end(x, 1.0);
         let study = study(&builder, 16);
-        println!("{mode}\n{}", study.show());
         study.forward("resized", 0.01);
         study.cosine("resized", 0.01);
         study.forward("after", 0.02);
@@ -362,19 +367,22 @@ fn gradients_through_attention() {
         }
         builder.end(x, 1.0);
         let study = study(&builder, 12);
-        println!("{end:?} {causal}\n{}", study.show());
+        // Means over tokens do not say that of two early ones in a causal row more is alike.
+        let more = if causal { 3.0 } else { 1.0 };
         for name in ["first", "second"] {
             for (value, tolerance) in [
-                ("mixed", 0.04),
+                ("mixed", 0.03),
                 ("v", 0.05),
-                ("scores", 0.08),
-                ("q", 0.1),
-                ("k", 0.1),
+                ("scores", 0.06),
+                ("q", 0.08),
+                ("k", 0.08),
             ] {
-                study.backward(&format!("{name}.{value}"), tolerance);
+                study.backward(&format!("{name}.{value}"), more * tolerance);
+                let (inside, all) = study.0[&format!("{name}.{value}")].inside[1];
+                assert!(4 * inside >= 3 * all, "{name}.{value}: {inside} of {all}");
             }
         }
-        study.backward("stem", 0.05);
+        study.backward("stem", 0.04);
     }
 }
 
@@ -402,7 +410,6 @@ fn a_token_of_its_own_size_before_a_layer_norm() {
     let x = builder.node_with("first", "Gather", axis, &[x, index], &[8, width]);
     builder.end(x, 1.0);
     let study = study(&builder, 24);
-    println!("{}", study.show());
     study.forward("norm", 0.01);
     study.forward("mix.joined", 0.04);
     study.backward("mix.v", 0.05);
@@ -445,7 +452,13 @@ fn recurrent(op: &str, gates: usize, after: i64, sizes: [usize; 4], zeros: bool)
     let mut builder = Builder::new();
     let x = builder.input("x", &[batch, time, features], 1.5);
     let swap = Attributes::default().set("perm", ints(&[1, 0, 2]));
-    let mut x = builder.node_with("steps", "Transpose", swap.clone(), &[x], &[time, batch, features]);
+    let mut x = builder.node_with(
+        "steps",
+        "Transpose",
+        swap.clone(),
+        &[x],
+        &[time, batch, features],
+    );
     for layer in 0..2 {
         let width = if layer == 0 { features } else { units };
         let name = format!("layer{layer}");
@@ -462,8 +475,7 @@ fn recurrent(op: &str, gates: usize, after: i64, sizes: [usize; 4], zeros: bool)
             let state = constant(&mut builder, &format!("{name}.state"), state);
             inputs.extend([lengths, state, state]);
         }
-        let mut attributes =
-            Attributes::default().set("hidden_size", Attribute::Int(units as i64));
+        let mut attributes = Attributes::default().set("hidden_size", Attribute::Int(units as i64));
         if op == "GRU" {
             attributes = attributes.set("linear_before_reset", Attribute::Int(after));
         }
@@ -499,7 +511,6 @@ fn recurrent_layers_step_by_step() {
     ] {
         let builder = recurrent(op, gates, after, sizes, zeros);
         let study = study(&builder, 12);
-        println!("{op} {after}\n{}", study.show());
         for value in ["layer0", "layer1", "last"] {
             study.forward(value, 0.02);
         }

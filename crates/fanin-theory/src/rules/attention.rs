@@ -19,7 +19,7 @@ use fanin_network::{HostTensor, Node, ValueId};
 
 use super::attribute::normalized;
 use super::{Context, linear, shape};
-use crate::band::cosine_variance;
+use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
 use crate::signal::{Profile, Signal, disjoint, union};
 use crate::softmax::Softmax;
@@ -55,13 +55,19 @@ enum Mask<'a> {
     Causal,
 }
 
+/// Queries and keys of scores.
+fn square(context: &Context<'_>, scores: ValueId) -> Option<[usize; 2]> {
+    match context.network.value(scores).shape.as_deref()? {
+        &[.., queries, keys] => Some([queries, keys]),
+        _ => None,
+    }
+}
+
 /// A mask that the network computes at run time, by the measurement of the scores it is added to:
 /// large negative numbers where it is closed, next to which scores count for nothing. A share
 /// (1 − 1/T)/2 of closed ones is that of a causal mask.
-fn computed_mask<'a>(context: &Context<'a>, value: ValueId) -> Option<Mask<'a>> {
-    let &[.., queries, keys] = context.network.value(value).shape.as_deref()? else {
-        return None;
-    };
+fn computed_mask<'a>(context: &Context<'a>, scores: ValueId, value: ValueId) -> Option<Mask<'a>> {
+    let [queries, keys] = square(context, scores)?;
     let moments = context
         .measured
         .values
@@ -76,10 +82,7 @@ fn computed_mask<'a>(context: &Context<'a>, value: ValueId) -> Option<Mask<'a>> 
 
 /// The matrix product of queries and keys that scores come from, through a mask and factors, and
 /// the mask.
-fn origin<'a>(
-    context: &Context<'a>,
-    mut value: ValueId,
-) -> Option<(&'a Node, ValueId, Mask<'a>)> {
+fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, ValueId, Mask<'a>)> {
     let mut mask = Mask::None;
     let mut scaled = value;
     for _ in 0..8 {
@@ -99,7 +102,7 @@ fn origin<'a>(
                     (None, Some(other)) => (b, other),
                     (None, None) => {
                         let data = [a, b].into_iter().find(|&id| is_small(id))?;
-                        (data, computed_mask(context, value)?)
+                        (data, computed_mask(context, data, value)?)
                     }
                 };
                 mask = other;
@@ -148,8 +151,9 @@ impl Rows {
             Mask::Causal => &|i, j| j > i,
             Mask::Known(tensor) => {
                 elements = tensor.to_f32();
-                // One mask for all samples and heads.
-                if elements.len() != queries * keys {
+                // One mask for all samples and heads, or copies of it.
+                let first = elements.get(..queries * keys)?;
+                if first.is_empty() || elements.chunks(first.len()).any(|other| other != first) {
                     return None;
                 }
                 &|i, j| {
@@ -223,6 +227,19 @@ impl Rows {
         self.each(f).iter().sum::<f64>() / self.open.len().max(1) as f64
     }
 
+    /// For each row the mean over the keys it sees of a number per key.
+    fn averaged(&self, numbers: &[f64]) -> Vec<f64> {
+        let Some(rows) = &self.seen else {
+            let mean = numbers.iter().sum::<f64>() / numbers.len().max(1) as f64;
+            return vec![mean; self.open.len()];
+        };
+        let each = rows.iter().zip(&self.open).map(|(bits, &open)| {
+            let seen = numbers.iter().enumerate().filter(|&(j, _)| is_set(bits, j));
+            seen.map(|(_, x)| x).sum::<f64>() / open.max(1) as f64
+        });
+        each.collect()
+    }
+
     /// For each key the sum over the rows that see it of a number per row.
     fn gathered(&self, numbers: &[f64]) -> Vec<f64> {
         let Some(rows) = &self.seen else {
@@ -231,13 +248,18 @@ impl Rows {
         let mut sums = vec![0.0; self.keys];
         for (bits, x) in rows.iter().zip(numbers) {
             for (j, sum) in sums.iter_mut().enumerate() {
-                if bits.get(j / 64).is_some_and(|word| word >> (j % 64) & 1 == 1) {
+                if is_set(bits, j) {
                     *sum += x;
                 }
             }
         }
         sums
     }
+}
+
+fn is_set(bits: &[u64], j: usize) -> bool {
+    bits.get(j / 64)
+        .is_some_and(|word| word >> (j % 64) & 1 == 1)
 }
 
 /// The scores a softmax reads.
@@ -252,15 +274,19 @@ struct Scores<'a> {
     /// The part of the scores' variance that differs between keys.
     variance: f64,
     mask: Mask<'a>,
+    queries: usize,
+    keys: usize,
 }
 
 impl<'a> Scores<'a> {
     fn of(context: &Context<'a>, softmax: &Node) -> Option<Self> {
-        let rank = context.shape(softmax, 0)?.len();
+        let (product, scaled, mask) = origin(context, context.id(softmax, 0)?)?;
+        // A mask of unknown shape leaves that of what is masked unknown too: it is the scores'.
+        let rank = context.network.value(scaled).shape.as_deref()?.len();
         if context.axis(softmax, "axis", -1, rank)? + 1 != rank {
             return None;
         }
-        let (product, scaled, mask) = origin(context, context.id(softmax, 0)?)?;
+        let [queries, keys] = square(context, scaled)?;
         let map = linear::map(context, product)?;
         let (q, k) = (
             context.signal(product, map.data)?,
@@ -278,7 +304,22 @@ impl<'a> Scores<'a> {
             head: (map.edges / map.outputs.max(1.0)).max(1.0),
             variance: signal.second * apart,
             mask,
+            queries,
+            keys,
         })
+    }
+
+    /// What the rows that a gradient of these weights reaches leave to luck: ‖J‖² and Σ p² of one
+    /// vary about as the variance of its scores does.
+    fn luck(&self, context: &Context<'_>, weights: &[f64]) -> f64 {
+        let squares: f64 = weights.iter().map(|u| u * u).sum();
+        let rows = weights.iter().sum::<f64>().powi(2) / squares.max(f64::MIN_POSITIVE);
+        let heads = (self.k.units / self.head).max(1.0);
+        3.0 * self.variance.min(1.0) / (rows * heads * context.batch()).max(1.0)
+    }
+
+    fn rows(&self) -> Option<Rows> {
+        Rows::new(self.queries, self.keys, &self.mask)
     }
 
     /// E Σ p² of a row of `n` keys.
@@ -304,13 +345,10 @@ impl<'a> Scores<'a> {
 }
 
 fn probabilities(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let &[.., queries, keys] = context.shape(node, 0)? else {
-        return None;
-    };
     let scores = Scores::of(context, node)?;
     let (q, k) = (scores.q, scores.k);
-    let rows = Rows::new(queries, keys, &scores.mask)?;
-    let n = keys as f64;
+    let rows = scores.rows()?;
+    let n = scores.keys as f64;
     // n Σ p² of a row of n keys varies slowly with n: what is interpolated.
     let rows_squared = rows.mean(|n| n * scores.square_sum(n));
     let own = rows.mean(|_| 1.0);
@@ -386,7 +424,9 @@ fn mixture(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal
     if v.parameter || !disjoint(&p.origins, &v.origins) {
         return None;
     }
-    let keys = *context.shape(node, 0)?.last()? as f64;
+    let scores = Scores::of(context, softmax)?;
+    let rows = scores.rows()?;
+    let keys = scores.keys as f64;
     let within = v.cross.within?;
     // Σ p² of a row, or Σ p p' of two, mixes equal places and different ones.
     let mixed = |rows: f64, same: f64, other: f64| {
@@ -395,11 +435,16 @@ fn mixture(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal
     };
     // Keys that score high lie along the query: Σ p x leans that way by σ²/D of E x² (E x e^(a·x) =
     // a E e^(a·x) of a standard Gaussian x).
-    let scores = Scores::of(context, softmax)?;
-    let queries = *context.shape(node, 0)?.iter().rev().nth(1)?;
-    let rows = Rows::new(queries, keys as usize, &scores.mask)?;
     let lean = scores.variance / scores.q.units.max(1.0) * (1.0 - keys * p.second).max(0.0);
-    let second = mixed(p.second, v.second, within) + lean * (v.second - within).max(0.0);
+    let lean = lean * (v.second - within).max(0.0);
+    // Rows that see few keys average away less, and those may be the keys that have most of their own.
+    let seconds: Vec<f64> = rows
+        .each(|n| n * scores.square_sum(n))
+        .iter()
+        .zip(rows.averaged(&line(v.profile.as_ref(), scores.keys)))
+        .map(|(s, uneven)| mixed(s / keys, v.second * uneven, within) + lean)
+        .collect();
+    let second = seconds.iter().sum::<f64>() / seconds.len().max(1) as f64;
     let mut signal = Signal::gaussian(output, v.mean, second);
     let places = |rows: Option<f64>| Some(mixed(rows?, v.cross.between?, v.cross.far?));
     signal.cross = Cross {
@@ -418,11 +463,7 @@ fn mixture(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal
     };
     let luck = v.variance().sqrt() + rest * p.variance().sqrt();
     signal.cosine_inherited = v.cosine_inherited;
-    if rows.seen.is_some() {
-        // Rows that see few keys average away less.
-        let squares = rows.each(|n| n * scores.square_sum(n));
-        signal.profile = along(squares.iter().map(|&s| mixed(s / keys, v.second, within)).collect());
-    }
+    signal.profile = along(seconds);
     Some(signal.with_variance(luck * luck))
 }
 
@@ -442,6 +483,8 @@ pub(crate) struct Flow {
     pub(crate) profile: Option<Profile>,
     /// What only scores have.
     pub(crate) scored: Option<Rc<Scored>>,
+    /// Variance of the log of the mean square that this step leaves to luck.
+    pub(crate) luck: f64,
     /// Mean products at two steps of a recurrent layer over the mean square.
     pub(crate) steps: Option<Rc<[Vec<f64>]>>,
 }
@@ -453,6 +496,8 @@ pub(crate) struct Scored {
     keys: Option<Profile>,
     /// (tr J)² over ‖J‖², in the mean over rows.
     trace: f64,
+    /// Variance of the scores over d E q².
+    tilt: f64,
 }
 
 impl Flow {
@@ -478,11 +523,9 @@ fn line(profile: Option<&Profile>, count: usize) -> Vec<f64> {
 pub(crate) fn to_values(context: &Context<'_>, node: &Node, from: &Flow) -> Option<Flow> {
     let (softmax, value) = softmax_of(context, node)?;
     let scores = Scores::of(context, softmax)?;
-    let &[.., queries, keys] = context.shape(node, 0)? else {
-        return None;
-    };
+    let (queries, keys) = (scores.queries, scores.keys);
     let p = context.at(value)?;
-    let rows = Rows::new(queries, keys, &scores.mask)?;
+    let rows = scores.rows()?;
     let (q, n) = (queries as f64, keys as f64);
     let alike = from.alike?;
     // A row's Σ p² and, of what it hands to different keys, 1 − Σ p².
@@ -496,18 +539,29 @@ pub(crate) fn to_values(context: &Context<'_>, node: &Node, from: &Flow) -> Opti
         .collect();
     // Σ over pairs of queries of p p' at one key: all pairs less a query with itself.
     let inverse = |power: i32| -> Vec<f64> {
-        rows.open.iter().map(|&open| (open as f64).powi(-power)).collect()
+        rows.open
+            .iter()
+            .map(|&open| (open as f64).powi(-power))
+            .collect()
     };
     let pairs = p.cross.within.map_or(1.0, |w| w * n / rows.shared);
     let seconds: Vec<f64> = rows
         .gathered(&own)
         .iter()
-        .zip(rows.gathered(&inverse(1)).iter().zip(rows.gathered(&inverse(2))))
+        .zip(
+            rows.gathered(&inverse(1))
+                .iter()
+                .zip(rows.gathered(&inverse(2))),
+        )
         .map(|(own, (sum, square))| own + alike * pairs * (sum * sum - square))
         .collect();
     let relative = seconds.iter().sum::<f64>() / n;
     // All that a query hands out adds up to its own gradient.
-    let apart: f64 = squares.iter().zip(&weights).map(|(s, u)| (1.0 - s) * u).sum();
+    let apart: f64 = squares
+        .iter()
+        .zip(&weights)
+        .map(|(s, u)| (1.0 - s) * u)
+        .sum();
     let overlap = pairs * rows.shared;
     let other = apart + q * (q - 1.0) * alike * (1.0 - overlap);
     let alike = if n > 1.0 && relative > 0.0 {
@@ -519,6 +573,7 @@ pub(crate) fn to_values(context: &Context<'_>, node: &Node, from: &Flow) -> Opti
         second: from.second * relative,
         alike: Some(alike.clamp(-1.0, 1.0)),
         profile: along(seconds),
+        luck: scores.luck(context, &weights),
         ..Flow::default()
     })
 }
@@ -531,14 +586,12 @@ pub(crate) fn to_scores(
     from: &Flow,
 ) -> Option<Flow> {
     let scores = Scores::of(context, softmax)?;
-    let &[.., queries, keys] = context.shape(softmax, 0)? else {
-        return None;
-    };
+    let (queries, keys) = (scores.queries, scores.keys);
     let (p, v) = (
         context.at(softmax.outputs.first().copied().flatten()?)?,
         context.signal(mixture, 1)?,
     );
-    let rows = Rows::new(queries, keys, &scores.mask)?;
+    let rows = scores.rows()?;
     let (n, dimensions) = (keys as f64, *context.shape(mixture, 1)?.last()? as f64);
     let apart = dimensions * from.second * (v.second - v.cross.within?).max(0.0);
     let weights = line(from.profile.as_ref(), queries);
@@ -565,12 +618,14 @@ pub(crate) fn to_scores(
     let scored = Scored {
         keys: along(rows.gathered(&shares)),
         trace: if total > 0.0 { traces / total } else { 0.0 },
+        tilt: scores.variance / (scores.head * scores.q.second),
     };
     Some(Flow {
         second,
         alike,
         profile: along(sums),
         scored: Some(Rc::new(scored)),
+        luck: scores.luck(context, &weights) + layer_variance(3.0, scores.k.units),
         steps: None,
     })
 }
@@ -589,7 +644,9 @@ fn overlap(context: &Context<'_>, keys: &Signal) -> f64 {
         0.0
     };
     // Between samples the input is measured, luck and all; between places it is as it was drawn.
-    let start = keys.since.and_then(|id| context.network.value(id).shape.as_deref());
+    let start = keys
+        .since
+        .and_then(|id| context.network.value(id).shape.as_deref());
     let input = match start {
         Some(&[_, _, features]) => 1.0 / features.max(1) as f64,
         _ => 0.0,
@@ -624,14 +681,21 @@ pub(crate) fn to_projection(
             second: scale * apart * together,
             alike: from.alike,
             profile: from.profile.clone(),
+            luck: layer_variance(3.0, keys.units),
             ..Flow::default()
         });
     }
-    let coherent = (queries as f64 - 1.0) * from.alike? * q.cross.within?;
+    let within = q.cross.within?;
+    // Queries that see a key well lie along it, by C k of their covariance C: so far they are alike.
+    let apart = (q.second - within).max(0.0);
+    let tilt = from.scored.as_ref().map_or(0.0, |scored| scored.tilt);
+    let along = apart * apart * tilt;
+    let coherent = (queries as f64 - 1.0) * from.alike? * (within + along);
     Some(Flow {
         second: scale * (q.second + coherent).max(0.0),
         alike: Some(-1.0 / (places as f64 - 1.0).max(1.0)),
         profile: from.scored.as_ref().and_then(|scored| scored.keys.clone()),
+        luck: layer_variance(3.0, q.units),
         ..Flow::default()
     })
 }

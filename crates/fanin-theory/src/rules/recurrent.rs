@@ -69,7 +69,10 @@ impl Bias {
         let elements = count(context.shape(node, 3)?);
         if b.mean * b.mean * elements <= 16.0 * b.second {
             let second = b.second;
-            return Some(Self { second, forget: 0.0 });
+            return Some(Self {
+                second,
+                forget: 0.0,
+            });
         }
         if node.op != "LSTM" || !holds_forget_gate(context, id) {
             return None;
@@ -209,9 +212,17 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     // Mean over steps with themselves, and over those with others.
     let parts = |table: &[Vec<f64>]| {
         let all: f64 = table.iter().flatten().sum();
-        let same: f64 = table.iter().enumerate().filter_map(|(t, row)| row.get(t)).sum();
+        let same: f64 = table
+            .iter()
+            .enumerate()
+            .filter_map(|(t, row)| row.get(t))
+            .sum();
         let n = time as f64;
-        let other = if time > 1 { (all - same) / (n * n - n) } else { same };
+        let other = if time > 1 {
+            (all - same) / (n * n - n)
+        } else {
+            same
+        };
         (same / n, other)
     };
     let products = table(&product);
@@ -232,7 +243,10 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
             table.into_iter().map(row).collect()
         };
         let own = relative(products);
-        let line = own.iter().enumerate().filter_map(|(t, row)| row.get(t).copied());
+        let line = own
+            .iter()
+            .enumerate()
+            .filter_map(|(t, row)| row.get(t).copied());
         signal.profile = normalized(vec![line.collect()]).1;
         signal.steps = Some(Steps {
             own,
@@ -244,7 +258,9 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     let variance = x.variance() + luck(3.0) + luck(signal.kurtosis);
     let batch = context.batch();
     signal.cosine_inherited = linear::inherited_cosine(context, x)
-        + signal.cosine().map_or(0.0, |c| cosine_variance(c, batch, 3.0, layer.units));
+        + signal
+            .cosine()
+            .map_or(0.0, |c| cosine_variance(c, batch, 3.0, layer.units));
     Some(signal.with_variance(variance))
 }
 
@@ -274,7 +290,11 @@ pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Optio
         .iter()
         .map(|a| gradients.iter().map(|b| scale * dot(a, b)).collect())
         .collect();
-    let line: Vec<f64> = table.iter().enumerate().filter_map(|(t, row)| row.get(t).copied()).collect();
+    let line: Vec<f64> = table
+        .iter()
+        .enumerate()
+        .filter_map(|(t, row)| row.get(t).copied())
+        .collect();
     let n = time as f64;
     let total: f64 = line.iter().sum();
     let second = total / n;
@@ -289,6 +309,7 @@ pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Optio
         profile: normalized(vec![line]).1,
         steps: Some(table.into_iter().map(row).collect()),
         scored: None,
+        luck: layer_variance(3.0, layer.units),
     })
 }
 
@@ -304,13 +325,21 @@ fn handed(from: &Flow, time: usize) -> Option<Vec<Vec<f64>>> {
     let pairs = roots * roots - (0..time).map(weight).sum::<f64>();
     let n = time as f64;
     let alike = from.alike.map(|alike| {
-        if pairs > 0.0 { alike * (n * n - n) / pairs } else { 0.0 }
+        if pairs > 0.0 {
+            alike * (n * n - n) / pairs
+        } else {
+            0.0
+        }
     })?;
     let entry = |t: usize, s: usize| {
         let shared = if t == s { 1.0 } else { alike };
         from.second * shared * (weight(t) * weight(s)).max(0.0).sqrt()
     };
-    Some((0..time).map(|t| (0..time).map(|s| entry(t, s)).collect()).collect())
+    Some(
+        (0..time)
+            .map(|t| (0..time).map(|s| entry(t, s)).collect())
+            .collect(),
+    )
 }
 
 /// The gradients at the pre-activations that the input feeds, at each step in all draws, one list
@@ -326,7 +355,11 @@ fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<Vec<Ve
         let covariance: Vec<f64> = (0..=age)
             .map(|past| {
                 let s = time - 1 - past;
-                let own = given.get(t).and_then(|row| row.get(s)).copied().unwrap_or(0.0);
+                let own = given
+                    .get(t)
+                    .and_then(|row| row.get(s))
+                    .copied()
+                    .unwrap_or(0.0);
                 let later = match (age.checked_sub(1), past.checked_sub(1)) {
                     (Some(a), Some(b)) => recurred.get(a).zip(recurred.get(b)),
                     _ => None,
@@ -344,7 +377,17 @@ fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<Vec<Ve
                 recurred.push(vec![d.clone()]);
                 fed.push(vec![d]);
             }
-            (_, Gates::Lstm { i, o, f, g, before, c }) => {
+            (
+                _,
+                Gates::Lstm {
+                    i,
+                    o,
+                    f,
+                    g,
+                    before,
+                    c,
+                },
+            ) => {
                 // What the output hands the cell adds to what the next step's cell does.
                 let cells = wide(&|k| {
                     at(&carried, k) + at(&arriving, k) * at(o, k) * (1.0 - at(c, k).powi(2))
@@ -360,17 +403,24 @@ fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<Vec<Ve
                 recurred.push(list.clone());
                 fed.push(list);
             }
-            (Cell::Gru { after }, Gates::Gru { z, r, n, before, back }) => {
+            (
+                Cell::Gru { after },
+                Gates::Gru {
+                    z,
+                    r,
+                    n,
+                    before,
+                    back,
+                },
+            ) => {
                 for (sum, carried) in arriving.iter_mut().zip(&carried) {
                     *sum += carried;
                 }
                 let slope = |gate: f64| gate * (1.0 - gate);
-                let candidate = wide(&|k| {
-                    at(&arriving, k) * (1.0 - at(z, k)) * (1.0 - at(n, k).powi(2))
-                });
-                let update = wide(&|k| {
-                    at(&arriving, k) * (at(before, k) - at(n, k)) * slope(at(z, k))
-                });
+                let candidate =
+                    wide(&|k| at(&arriving, k) * (1.0 - at(z, k)) * (1.0 - at(n, k).powi(2)));
+                let update =
+                    wide(&|k| at(&arriving, k) * (at(before, k) - at(n, k)) * slope(at(z, k)));
                 let kept = wide(&|k| at(&arriving, k) * at(z, k));
                 if after {
                     let reset = wide(&|k| at(&candidate, k) * at(back, k) * slope(at(r, k)));
@@ -386,8 +436,7 @@ fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<Vec<Ve
                         .collect();
                     covariance.push(recurrent * dot_one(&candidate, &candidate));
                     let inner = inner.step(&covariance);
-                    let reset =
-                        wide(&|k| at(&inner, k) * at(before, k) * slope(at(r, k)));
+                    let reset = wide(&|k| at(&inner, k) * at(before, k) * slope(at(r, k)));
                     carried = wide(&|k| at(&kept, k) + at(&inner, k) * at(r, k));
                     recurred.push(vec![update.clone(), reset.clone()]);
                     fed.push(vec![update, reset, candidate]);
@@ -506,7 +555,11 @@ impl Row {
         };
         Self {
             own: sum(&self.own, &other.own),
-            pair: self.pair.as_ref().zip(other.pair.as_ref()).map(|(a, b)| sum(a, b)),
+            pair: self
+                .pair
+                .as_ref()
+                .zip(other.pair.as_ref())
+                .map(|(a, b)| sum(a, b)),
         }
     }
 
@@ -539,7 +592,9 @@ impl Process<'_> {
             // R h of the state one step before.
             let earlier = |f: &Product, s: usize| {
                 let before = |t: usize| t.checked_sub(1).and_then(|t| states.get(t));
-                before(t).zip(before(s)).map_or(0.0, |(a, b)| self.recurrent * f(a, b))
+                before(t)
+                    .zip(before(s))
+                    .map_or(0.0, |(a, b)| self.recurrent * f(a, b))
             };
             let products = Row::of(
                 samples,
@@ -551,7 +606,10 @@ impl Process<'_> {
             let last = t.checked_sub(1).and_then(|t| states.get(t)).cloned();
             let last = last.unwrap_or_else(|| vec![vec![0.0; DRAWS]; samples]);
             let mut draw = |gate: usize, row: &Row, f: &dyn Fn(f64) -> f64| -> Pair {
-                let mut drawn = gates.get_mut(gate).map(|path| path.step(row)).unwrap_or_default();
+                let mut drawn = gates
+                    .get_mut(gate)
+                    .map(|path| path.step(row))
+                    .unwrap_or_default();
                 drawn.iter_mut().flatten().for_each(|x| *x = f(*x));
                 drawn
             };
@@ -576,7 +634,17 @@ impl Process<'_> {
                             }
                             let c: Vec<f64> = cell.iter().map(|c| c.tanh()).collect();
                             let h = o.iter().zip(&c).map(|(o, c)| o * c).collect();
-                            (h, Gates::Lstm { i, o, f, g, before, c })
+                            (
+                                h,
+                                Gates::Lstm {
+                                    i,
+                                    o,
+                                    f,
+                                    g,
+                                    before,
+                                    c,
+                                },
+                            )
                         })
                         .collect()
                 }
@@ -610,11 +678,21 @@ impl Process<'_> {
                         .zip(last)
                         .map(|(((z, r), (own, back)), before)| {
                             let parts = own.iter().zip(&r).zip(&back);
-                            let n: Vec<f64> =
-                                parts.map(|((own, r), back)| (own + r * back).tanh()).collect();
+                            let n: Vec<f64> = parts
+                                .map(|((own, r), back)| (own + r * back).tanh())
+                                .collect();
                             let parts = z.iter().zip(&n).zip(&before);
                             let h = parts.map(|((z, n), h)| (1.0 - z) * n + z * h).collect();
-                            (h, Gates::Gru { z, r, n, before, back })
+                            (
+                                h,
+                                Gates::Gru {
+                                    z,
+                                    r,
+                                    n,
+                                    before,
+                                    back,
+                                },
+                            )
                         })
                         .collect()
                 }
@@ -634,7 +712,11 @@ struct Paths(Vec<Path>);
 
 impl Paths {
     fn new(gate: u64, samples: usize) -> Self {
-        Self((0..samples as u64).map(|k| Path::new(gate + 16 * k)).collect())
+        Self(
+            (0..samples as u64)
+                .map(|k| Path::new(gate + 16 * k))
+                .collect(),
+        )
     }
 
     /// The next step, given its covariance with all steps so far and itself.

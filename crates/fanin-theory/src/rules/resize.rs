@@ -57,7 +57,10 @@ impl Weights {
             let mut parts = vec![0.0; n];
             let mut square = 0.0;
             for place in 0..m {
-                let share = line.and_then(|line| line.get(place)).copied().unwrap_or(1.0);
+                let share = line
+                    .and_then(|line| line.get(place))
+                    .copied()
+                    .unwrap_or(1.0);
                 for (at, weight) in taps(mode, place, n, m)? {
                     square += weight * weight;
                     if let (Some(sum), Some(part)) = (sums.get_mut(at), parts.get_mut(at)) {
@@ -99,7 +102,10 @@ fn taps(mode: &str, place: usize, n: usize, m: usize) -> Option<[(usize, f64); 2
     let low = at.floor();
     let part = at - low;
     let low = low as usize;
-    Some([(low, 1.0 - part), ((low + 1).min(n.saturating_sub(1)), part)])
+    Some([
+        (low, 1.0 - part),
+        ((low + 1).min(n.saturating_sub(1)), part),
+    ])
 }
 
 /// The output of a linear resize.
@@ -142,7 +148,11 @@ mod tests {
     fn weights_sum_to_one_and_lie_where_the_mode_says() {
         for mode in ["half_pixel", "align_corners", "asymmetric"] {
             for place in 0..8 {
-                let sum: f64 = taps(mode, place, 4, 8).unwrap().iter().map(|(_, w)| w).sum();
+                let sum: f64 = taps(mode, place, 4, 8)
+                    .unwrap()
+                    .iter()
+                    .map(|(_, w)| w)
+                    .sum();
                 assert!((sum - 1.0).abs() < 1e-15);
             }
         }

@@ -23,7 +23,10 @@ pub(crate) fn passes(network: &Network, node: &Node) -> Option<usize> {
         return Some(0);
     }
     let input = |k: usize| node.inputs.get(k).copied().flatten();
-    let test = network.value(input(0)?).producer.map(|id| network.node(id))?;
+    let test = network
+        .value(input(0)?)
+        .producer
+        .map(|id| network.node(id))?;
     let guarded = node.op == "Where" && test.op == "IsNaN";
     (guarded && test.inputs.first().copied().flatten() == input(2)).then_some(2)
 }
