@@ -156,7 +156,9 @@ fn measured(
         .collect())
 }
 
-/// Root mean squares that theory expects for inputs of mean zero and size one.
+/// Root mean squares that theory expects for inputs of mean zero and size one: those of a usual
+/// draw, not that of the mean square, which few loud draws lift above all others where layers are
+/// narrow and many (ln of the mean square less half its variance; Hanin & Nica 2019).
 fn predicted(network: &Network, weights: &Weights) -> BTreeMap<String, f64> {
     let inputs = network.inputs.iter();
     let known = Measured {
@@ -174,7 +176,7 @@ fn predicted(network: &Network, weights: &Weights) -> BTreeMap<String, f64> {
     };
     let expected = predict(network, &known).values.into_iter();
     expected
-        .filter_map(|expected| Some((expected.value, expected.forward?.rms)))
+        .filter_map(|expected| Some((expected.value, expected.forward?.typical())))
         .collect()
 }
 

@@ -9,8 +9,12 @@ use fanin_network::{Network, Node, ValueId};
 
 use crate::Measured;
 use crate::band::{self, layer_variance, of_sum};
+use crate::dual::Dual;
 use crate::length_map::LengthMap;
-use crate::rules::{Context, activation, count, linear, norm, pool, shape};
+use crate::quadrature::Grid;
+use crate::rules::attention::{self, Flow, Scored};
+use crate::rules::attribute::normalized;
+use crate::rules::{Context, activation, count, linear, norm, pool, recurrent, resize, shape};
 use crate::signal::{Profile, Signal, mixed_profile};
 
 /// What theory expects of the gradient at a value.
@@ -20,15 +24,24 @@ pub(crate) struct Gradient {
     terms: Vec<Term>,
     /// Variance of the log second moment that layers after this one have left.
     inherited: f64,
-    /// Its second moment over the places of a map, relative to its mean.
+    /// Its second moment over the places of a map or a sequence, relative to its mean.
     profile: Option<Profile>,
+    /// What only scores have.
+    scored: Option<Rc<Scored>>,
+    /// Mean products at two steps of a recurrent layer over its second moment.
+    steps: Option<Rc<[Vec<f64>]>>,
 }
+
+/// Share of a gradient whose covariance between places may be unknown: it counts as none.
+const UNKNOWN: f64 = 0.1;
 
 /// One independent Gaussian gradient of unit variance, named by `sink`, times an amplitude.
 #[derive(Clone, Debug)]
 struct Term {
     sink: u32,
     amplitude: Amplitude,
+    /// Correlation of the Gaussian between two places of one sample; `None` where unknown.
+    alike: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,18 +115,58 @@ impl Pass<'_> {
         self.context.signals.get(id.index())?.as_ref()
     }
 
-    /// A Gaussian gradient of its own with this mean square.
-    fn fresh(&mut self, second: f64, inherited: f64) -> Gradient {
+    /// A Gaussian gradient of its own.
+    fn fresh(&mut self, flow: Flow, inherited: f64) -> Gradient {
         self.sinks += 1;
         let term = Term {
             sink: self.sinks,
-            amplitude: Amplitude::Even(second.max(0.0).sqrt()),
+            amplitude: Amplitude::Even(flow.second.max(0.0).sqrt()),
+            alike: flow.alike,
         };
         Gradient {
             terms: vec![term],
-            inherited,
-            profile: None,
+            inherited: inherited + flow.luck,
+            profile: flow.profile,
+            scored: flow.scored,
+            steps: flow.steps,
         }
+    }
+
+    /// What a gradient at a value hands on.
+    fn flow(&self, gradient: &Gradient, signal: &Signal, second: f64) -> Flow {
+        Flow {
+            second,
+            alike: self.alike(gradient, signal),
+            profile: gradient.profile.clone(),
+            scored: gradient.scored.clone(),
+            steps: gradient.steps.clone(),
+            luck: 0.0,
+        }
+    }
+
+    /// Mean product of a gradient at two places of one sample over its mean square.
+    fn alike(&self, gradient: &Gradient, signal: &Signal) -> Option<f64> {
+        let base = self.signal(signal.shape.base)?;
+        let spread = base.spread();
+        let within = base.cross.within;
+        let correlation = within
+            .filter(|_| spread > 0.0)
+            .map(|within| (within - base.mean * base.mean) / spread);
+        let grid = signal.on_grid().0;
+        let (mut total, mut products, mut unknown) = (0.0, 0.0, 0.0);
+        for term in &gradient.terms {
+            let second = term.amplitude.second(&grid);
+            total += second;
+            match (term.alike, &term.amplitude, correlation) {
+                (Some(0.0), ..) => {}
+                (Some(alike), Amplitude::Even(_), _) => products += alike * second,
+                (Some(alike), Amplitude::Nodes(nodes), Some(correlation)) => {
+                    products += alike * Dual::new(&grid, nodes).at(correlation);
+                }
+                _ => unknown += second,
+            }
+        }
+        (unknown <= UNKNOWN * total && total > 0.0).then(|| products / total)
     }
 
     /// All uses of a value have been seen: its gradient is their sum.
@@ -133,8 +186,14 @@ impl Pass<'_> {
                 return;
             };
             let known = -layer_variance(3.0, width);
+            let flow = Flow {
+                second: rms * rms,
+                // The gradient at the output is drawn, each element by itself.
+                alike: (start == Some(index)).then_some(0.0),
+                ..Flow::default()
+            };
             self.result[index] = Some((rms * rms, 0.0));
-            self.settled[index] = Some(self.fresh(rms * rms, known));
+            self.settled[index] = Some(self.fresh(flow, known));
             return;
         }
         if arriving.is_empty() {
@@ -157,6 +216,10 @@ impl Pass<'_> {
             .map(|part| (second_of(part), part.profile.as_ref()))
             .collect();
         let profile = mixed_profile(&parts);
+        let (scored, steps) = match arriving.as_slice() {
+            [only] => (only.scored.clone(), only.steps.clone()),
+            _ => (None, None),
+        };
         let mut terms: Vec<Term> = Vec::new();
         for term in arriving.into_iter().flat_map(|gradient| gradient.terms) {
             match terms.iter_mut().find(|old| old.sink == term.sink) {
@@ -167,7 +230,9 @@ impl Pass<'_> {
         let total = Gradient {
             terms,
             inherited,
-            profile: profile.clone(),
+            profile,
+            scored,
+            steps,
         };
         let (second, kurtosis) = moments(&total, |y, p| grid.moment(y, p));
         if !second.is_finite() {
@@ -176,10 +241,8 @@ impl Pass<'_> {
         let variance = (inherited + layer_variance(kurtosis, width)).max(0.0);
         self.result[index] = Some((second, variance));
         self.settled[index] = Some(if signal.shape.base == id {
-            Gradient {
-                profile,
-                ..self.fresh(second, variance - layer_variance(3.0, width))
-            }
+            let flow = self.flow(&total, &signal, second);
+            self.fresh(flow, variance - layer_variance(3.0, width))
         } else {
             total
         });
@@ -239,36 +302,76 @@ impl Pass<'_> {
         let gradient = self.settled.get(output.index())?.clone()?;
         let width = self.width(id, signal);
         let sizes = |id: ValueId| self.context.network.value(id).shape.as_deref().map(count);
-        let copies = sizes(output)? / sizes(id)?.max(1.0);
+        let ratio = sizes(output)
+            .zip(sizes(id))
+            .map(|(to, from)| to / from.max(1.0));
+        let out = self.signal(output)?.clone();
+        let flow = self.flow(&gradient, &out, second);
+        let plain = variance - layer_variance(3.0, width);
 
         if let Some(map) = linear::map(&self.context, node) {
             if k == 2 {
                 return None;
             }
             let w = self.context.signal(node, map.weight)?;
-            if k != map.data || !w.parameter {
-                // Between two computed values (attention), gradients are not independent of them.
+            if !w.parameter {
+                let flow = attention::to_projection(&self.context, node, k, &flow)?;
+                return Some(self.fresh(flow, plain));
+            }
+            if k != map.data {
                 return None;
             }
             let (through, profile) = map.spread(gradient.profile.as_ref(), true);
             let edges = through * map.edges / map.inputs.max(1.0);
             let factor = map.factor * map.factor * edges * w.second;
-            return Some(Gradient {
+            let flow = Flow {
+                second: second * factor,
+                // A window mixes places.
+                alike: flow.alike.filter(|_| map.window.is_none() && map.data == 0),
                 profile,
-                ..self.fresh(second * factor, variance)
-            });
+                ..Flow::default()
+            };
+            return Some(self.fresh(flow, variance));
         }
         if norm::is(node) {
             if k != 0 {
                 return None;
             }
-            let factor = norm::of(&self.context, node)?.factor(&self.context, node)?;
-            return Some(Gradient {
-                profile: gradient.profile,
-                ..self.fresh(second * factor, variance - layer_variance(3.0, width))
-            });
+            let norm = norm::of(&self.context, node)?;
+            let factor = norm.factor(&self.context, node)?;
+            let flow = by_place(flow, norm.by_place(signal), factor);
+            return Some(self.fresh(flow, plain));
         }
-        let out = self.signal(output)?.clone();
+        if k == 0
+            && let Some(flow) = recurrent::backward(&self.context, node, &flow)
+        {
+            // Through two weights: that of the state and that of the input.
+            return Some(self.fresh(flow, variance));
+        }
+        if node.op == "MatMul" && k == 1 {
+            let flow = attention::to_values(&self.context, node, &flow)?;
+            return Some(self.fresh(flow, plain));
+        }
+        if node.op == "MatMul" {
+            // The probabilities of a softmax: the scores' rule reads the mixtures' gradient itself.
+            attention::softmax_of(&self.context, node)?;
+            let v = self.context.signal(node, 1)?;
+            let terms = *self.context.shape(node, 1)?.last()? as f64;
+            let flow = Flow {
+                second: second * terms * v.second,
+                ..Flow::default()
+            };
+            return Some(self.fresh(flow, plain));
+        }
+        if node.op == "Softmax" {
+            let mixture = attention::mixture_by(&self.context, node)?;
+            let mixed = mixture.outputs.first().copied().flatten()?;
+            let (second, variance) = self.result.get(mixed.index()).copied().flatten()?;
+            let gradient = self.settled.get(mixed.index())?.clone()?;
+            let flow = self.flow(&gradient, self.signal(mixed)?, second);
+            let flow = attention::to_scores(&self.context, node, mixture, &flow)?;
+            return Some(self.fresh(flow, variance - layer_variance(3.0, width)));
+        }
         if let (Some(function), Some(operands)) = (
             activation::Function::of(node),
             activation::operands(&self.context, node),
@@ -281,43 +384,169 @@ impl Pass<'_> {
                 .collect();
             return Some(gradient.times(&slopes, 1.0));
         }
-        if shape::is_identity(node) {
-            return Some(gradient);
+        if let Some(passed) = shape::passes(self.context.network, node) {
+            return (passed == k).then_some(gradient);
         }
+        // What a mask of unknown shape is added to keeps its own.
+        let copies = match node.op.as_str() {
+            "Add" => ratio.unwrap_or(1.0),
+            _ => ratio?,
+        };
         let same_base = out.shape.base == signal.shape.base && copies == 1.0;
-        let plain = variance - layer_variance(3.0, width);
+        let times = |factor: f64| Flow {
+            second: second * factor,
+            ..flow.clone()
+        };
         match node.op.as_str() {
             "Add" | "Sum" | "Sub" => {
                 if same_base {
                     return Some(gradient);
                 }
-                let profile = gradient.profile.filter(|_| copies == 1.0);
-                Some(Gradient {
-                    profile,
-                    ..self.fresh(second * copies, plain)
-                })
+                let flow = if copies == 1.0 {
+                    flow
+                } else {
+                    Flow::of(second * copies)
+                };
+                Some(self.fresh(flow, plain))
             }
             "Mul" => {
                 let mut factor = 1.0;
+                let mut alike = flow.alike;
                 for other in (0..node.inputs.len()).filter(|&other| other != k) {
-                    factor *= self.context.signal(node, other)?.second;
+                    let other = self.context.signal(node, other)?;
+                    factor *= other.second;
+                    alike = match other.cross.within {
+                        Some(within) if other.second > 0.0 => {
+                            alike.map(|a| a * within / other.second)
+                        }
+                        _ => None,
+                    };
                 }
+                let flow = Flow {
+                    second: second * copies * factor,
+                    alike,
+                    profile: flow.profile,
+                    ..Flow::default()
+                };
                 // Only where the rule forward took them as independent.
-                (out.shape.base == output).then(|| self.fresh(second * copies * factor, plain))
+                (out.shape.base == output).then(|| self.fresh(flow, plain))
             }
-            "Concat" => Some(self.fresh(second, plain)),
+            "Concat" => {
+                let flow = self.part(node, k, &flow).unwrap_or_else(|| times(1.0));
+                Some(self.fresh(flow, plain))
+            }
             "Gather" | "Slice" | "Split" | "Pad" if k == 0 => {
                 // Every element of the smaller one meets one of the larger.
-                Some(self.fresh(second * copies.min(1.0), plain))
+                let mut flow = times(copies.min(1.0));
+                if let Some(place) = shape::picked_place(&self.context, node) {
+                    let along = match &signal.steps {
+                        Some(steps) => steps.axis,
+                        None => 1,
+                    };
+                    let count = *self.context.shape(node, 0)?.get(along)?;
+                    let line = (0..count).map(|at| f64::from(u8::from(at == place)));
+                    flow.profile = normalized(vec![line.collect()]).1;
+                    flow.alike = Some(0.0);
+                } else {
+                    let kept = |profile: &Profile| {
+                        let line = profile.first().filter(|_| profile.len() == 1);
+                        line.is_some_and(|line| {
+                            shape::keeps_sequence(&self.context, node, line.len())
+                        })
+                    };
+                    flow.profile = flow.profile.filter(kept);
+                    let shapes = (self.context.shape(node, 0), self.context.output_shape(node));
+                    if let (Some([_, from, _]), Some([_, to, _])) = shapes
+                        && from != to
+                    {
+                        flow.alike = None;
+                    }
+                }
+                (flow.scored, flow.steps) = (None, None);
+                Some(self.fresh(flow, plain))
             }
-            _ if k == 0 && shape::is_rearrangement(node) => Some(self.fresh(second, plain)),
-            _ if k == 0 && shape::is_copying(node) => Some(self.fresh(second * copies, plain)),
+            _ if k == 0 && shape::is_rearrangement(node) => {
+                let mut flow = times(1.0);
+                flow.profile = flow.profile.filter(|profile| profile.len() == 1);
+                if shape::joins_places(&self.context, node) {
+                    // Each place through weights of its own.
+                    (flow.profile, flow.alike, flow.steps) = (None, Some(0.0), None);
+                }
+                Some(self.fresh(flow, plain))
+            }
+            _ if k == 0 && shape::is_copying(node) => {
+                Some(self.fresh(Flow::of(second * copies), plain))
+            }
             _ if k == 0 => {
-                let factor = pool::backward(&self.context, node)?;
-                Some(self.fresh(second * factor, plain))
+                if let Some(flow) = resize::backward(&self.context, node, &flow) {
+                    return Some(self.fresh(flow, plain));
+                }
+                let mut flow = Flow::of(second * pool::backward(&self.context, node)?);
+                if matches!(
+                    node.op.as_str(),
+                    "ReduceMean" | "ReduceSum" | "GlobalAveragePool"
+                ) {
+                    // The same for all places.
+                    flow.alike = Some(1.0);
+                }
+                Some(self.fresh(flow, plain))
             }
             _ => None,
         }
+    }
+
+    /// The gradient at the k-th of sequences laid end to end, [sample, place, feature].
+    fn part(&self, node: &Node, k: usize, flow: &Flow) -> Option<Flow> {
+        let &[_, whole, _] = self.context.output_shape(node)? else {
+            return None;
+        };
+        let places = |k: usize| match self.context.shape(node, k) {
+            Some(&[_, places, _]) => Some(places),
+            _ => None,
+        };
+        if self.context.axis(node, "axis", 0, 3)? != 1 {
+            return None;
+        }
+        let [line] = &**flow.profile.as_ref()? else {
+            return None;
+        };
+        let from: usize = (0..k).map(places).sum::<Option<usize>>()?;
+        let own = line
+            .get(from..from + places(k)?)
+            .filter(|_| line.len() == whole)?;
+        let (share, profile) = normalized(vec![own.to_vec()]);
+        Some(Flow {
+            second: flow.second * share,
+            alike: flow.alike,
+            profile,
+            ..Flow::default()
+        })
+    }
+}
+
+/// A gradient times a factor of this mean square, by place where places differ.
+fn by_place(flow: Flow, uneven: Option<Vec<f64>>, factor: f64) -> Flow {
+    let even = Flow {
+        second: flow.second * factor,
+        ..flow.clone()
+    };
+    let Some(uneven) = uneven else { return even };
+    let known = flow.profile.as_ref().and_then(|profile| profile.first());
+    let own = known.filter(|line| line.len() == uneven.len());
+    let line: Vec<f64> = match own {
+        Some(own) => own.iter().zip(&uneven).map(|(u, f)| u * f).collect(),
+        None => uneven.clone(),
+    };
+    let roots = uneven.iter().map(|f| f.sqrt()).sum::<f64>() / uneven.len().max(1) as f64;
+    let (mean, profile) = normalized(vec![line]);
+    Flow {
+        second: even.second * mean,
+        alike: flow
+            .alike
+            .filter(|_| mean > 0.0)
+            .map(|a| a * roots * roots / mean),
+        profile,
+        ..Flow::default()
     }
 }
 
@@ -326,6 +555,7 @@ impl Gradient {
     fn times(&self, slopes: &Rc<[f64]>, factor: f64) -> Self {
         let terms = self.terms.iter().map(|term| Term {
             sink: term.sink,
+            alike: term.alike,
             amplitude: match &term.amplitude {
                 Amplitude::Even(a) => {
                     Amplitude::Nodes(slopes.iter().map(|s| s * a * factor).collect())
@@ -343,11 +573,20 @@ impl Gradient {
             terms: terms.collect(),
             inherited: self.inherited,
             profile: self.profile.clone(),
+            scored: self.scored.clone(),
+            steps: None,
         }
     }
 }
 
 impl Amplitude {
+    fn second(&self, grid: &Grid) -> f64 {
+        match self {
+            Self::Even(a) => a * a,
+            Self::Nodes(nodes) => grid.moment(nodes, 2),
+        }
+    }
+
     fn plus(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Even(a), Self::Even(b)) => Self::Even(a + b),

@@ -7,7 +7,7 @@ use crate::band::{layer_variance, width};
 use crate::cross::Cross;
 use crate::rules::{
     Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, recurrent,
-    shape,
+    resize, shape,
 };
 use crate::signal::{Shape, Signal, union};
 
@@ -92,6 +92,7 @@ fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
         .or_else(|| attention::forward(context, node, output))
         .or_else(|| pool::forward(context, node, output))
         .or_else(|| recurrent::forward(context, node, output))
+        .or_else(|| resize::forward(context, node, output))
         .or_else(|| shape::forward(context, node, output))
 }
 
@@ -100,7 +101,7 @@ fn from_measurement(network: &Network, measured: &Measured, id: ValueId) -> Opti
     let value = network.value(id);
     let moments = measured.values.get(&value.name)?;
     let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
-    signal.units = width(value.shape.as_deref()?);
+    signal.units = value.shape.as_deref().map_or(1.0, width);
     signal.since = Some(id);
     signal.shape = Shape::base(id);
     let between = moments.sample_cosine.map(|cosine| cosine * signal.second);

@@ -17,14 +17,18 @@
 //! | dense, convolution (padding counted, fading towards the border), transposed convolution | yes | yes | yes |
 //! | activations, also spelled out in primitive operations | yes | yes | yes |
 //! | sums, products, gates of independent branches; concatenation | yes | yes | yes |
-//! | batch, group, instance, layer, RMS normalization | yes | yes | yes, from 100 ε up |
+//! | batch, group, instance normalization | yes, from 100 ε up | yes | yes, from 100 ε up |
+//! | layer, RMS normalization, by place where a sequence is uneven | yes | yes | yes |
 //! | pooling, means over all places | of drawn inputs | of drawn inputs | yes |
-//! | softmax of scores and attention, masked or not | of drawn inputs | of drawn inputs | starts again |
+//! | softmax of scores and attention, masked or not | of drawn inputs | of drawn inputs | of drawn inputs |
 //! | embeddings | yes | measured, or of drawn ids | |
-//! | LSTM, GRU, RNN | of drawn inputs, up to 128 steps | starts again | starts again |
+//! | LSTM, GRU, RNN | of drawn inputs, up to 128 steps | as forward | as forward, in one direction |
+//! | linear resize | of drawn inputs | of drawn inputs | yes |
 //! | nearest resize, pads, slices, reshapes | yes | yes | yes |
 //!
-//! Everything else starts again from the measurement, and [`Expected::since`] says where.
+//! Everything else starts again from the measurement, and [`Expected::since`] says where. Backward the
+//! gradient's covariance between the places of a sample is carried along, as attention, whose keys
+//! hear from many queries, needs it.
 
 mod backward;
 pub mod band;

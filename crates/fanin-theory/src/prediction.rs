@@ -50,3 +50,13 @@ pub struct Band {
     /// Upper end.
     pub high: f64,
 }
+
+impl Band {
+    /// The root mean square of a usual draw: the middle of the band, as a log.
+    ///
+    /// It is under [`Band::rms`], the root of the *mean* square over draws, where luck is large: with
+    /// β the variance of the log second moment, by the factor e^(−β/4).
+    pub fn typical(&self) -> f64 {
+        (self.low * self.high).max(0.0).sqrt()
+    }
+}

@@ -7,6 +7,7 @@ use fanin_network::ValueId;
 use crate::band::layer_variance;
 use crate::cross::Cross;
 use crate::quadrature::Grid;
+use crate::rules::recurrent::Steps;
 
 /// What theory expects of a value.
 #[derive(Clone, Debug)]
@@ -21,11 +22,11 @@ pub(crate) struct Signal {
     pub(crate) cross: Cross,
     /// Variance of the cosine between samples that layers before this one have left.
     pub(crate) cosine_inherited: f64,
-    /// Relative second moment along each spatial axis, of mean 1; `None` where all places are alike.
+    /// Relative second moment along each spatial axis of a map, or along a sequence, of mean 1;
+    /// `None` where all places are alike.
     pub(crate) profile: Option<Profile>,
-    /// Mean products of two steps along the first axis over the second moment, where that axis
-    /// counts the steps of a recurrent layer.
-    pub(crate) steps: Option<Rc<[Vec<f64>]>>,
+    /// What the steps of a recurrent layer have in common, where an axis counts them.
+    pub(crate) steps: Option<Steps>,
     /// Units that are drawn independently: features of a linear layer, channels of a convolution.
     pub(crate) units: f64,
     /// Variance of the log second moment that layers before this one have left; see
@@ -44,7 +45,8 @@ pub(crate) struct Signal {
     pub(crate) parameter: bool,
 }
 
-/// A second moment over the places of a map, relative to its mean: a product over the axes.
+/// A second moment over the places of a map or a sequence, relative to its mean: a product over the
+/// axes.
 pub(crate) type Profile = Rc<[Vec<f64>]>;
 
 /// The profile of a sum of parts of these sizes; not quite a product any more, but nearly.

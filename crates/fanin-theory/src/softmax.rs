@@ -18,8 +18,8 @@ impl Softmax {
         }
     }
 
-    /// ∫ f(t, L(t), E[e^(2s − t e^s])) du over t = e^u, with L the Laplace transform of e^s.
-    fn integral(&self, f: impl Fn(f64, f64, f64) -> f64) -> f64 {
+    /// ∫ f(t, m) du over t = e^u, with m_k = E[(t e^s)^k e^(−t e^s)] for k from 0 to 4.
+    fn integral(&self, f: impl Fn(f64, [f64; 5]) -> f64) -> f64 {
         let sigma = self.deviation;
         let (from, to) = (-self.count.ln() - 9.0 * sigma - 36.0, 9.0 * sigma + 5.0);
         // The trapezoidal rule converges geometrically for these analytic integrands.
@@ -38,16 +38,18 @@ impl Softmax {
         let sum: f64 = (0..=steps)
             .map(|k| {
                 let u = from + f64::from(k) * step;
-                let (mut laplace, mut square) = (0.0, 0.0);
+                let mut moments = [0.0; 5];
                 for &(s, w) in &nodes {
-                    let decay = (-(u + s).exp()).exp() * w;
-                    laplace += decay;
-                    // e^(2(u + s)) e^(−e^(u + s)), which no t has to be multiplied to.
-                    if decay > 0.0 {
-                        square += (2.0 * (u + s)).exp() * decay;
+                    let x = (u + s).exp();
+                    let mut term = (-x).exp() * w / total;
+                    if term > 0.0 {
+                        for moment in &mut moments {
+                            *moment += term;
+                            term *= x;
+                        }
                     }
                 }
-                f(u.exp(), laplace / total, square / total)
+                f(u.exp(), moments)
             })
             .sum();
         sum * step
@@ -55,7 +57,7 @@ impl Softmax {
 
     /// E ln Σ e^s.
     pub(crate) fn log_sum(&self) -> f64 {
-        self.integral(|t, laplace, _| (-t).exp() - laplace.powf(self.count))
+        self.integral(|t, [laplace, ..]| (-t).exp() - laplace.powf(self.count))
     }
 
     /// E Σ p²: 1/count for equal logits, 1 for one that outweighs all others.
@@ -63,13 +65,58 @@ impl Softmax {
         if self.count <= 1.0 {
             return 1.0;
         }
-        let sum = self.integral(|_, laplace, square| square * laplace.powf(self.count - 1.0));
+        let sum =
+            self.integral(|_, [laplace, _, square, ..]| square * laplace.powf(self.count - 1.0));
         (self.count * sum).clamp(1.0 / self.count, 1.0)
+    }
+
+    /// E of Σ p² − 2 Σ p³ + (Σ p²)², the squared Frobenius norm of the Jacobian diag p − p pᵀ; for
+    /// equal logits (1 − 1/count)/count, and 0 for one that outweighs all others.
+    pub(crate) fn jacobian(&self) -> f64 {
+        let n = self.count;
+        if n <= 1.0 {
+            return 0.0;
+        }
+        let sum = self.integral(|_, [laplace, _, second, third, fourth]| {
+            // Γ(2) = 1, Γ(3) = 2, Γ(4) = 6; (Σ p²)² is Σ p⁴ and n (n − 1) pairs.
+            let single = second - third + fourth / 6.0;
+            let pair = (n - 1.0) * second * second / 6.0;
+            single * laplace.powf(n - 1.0) + pair * laplace.powf(n - 2.0)
+        });
+        (n * sum).max(0.0)
     }
 
     /// E[−Σ p ln p] in nats: E ln S − E Σ p s, and by Gaussian integration by parts
     /// E Σ p s = σ² (1 − E Σ p²).
     pub(crate) fn entropy(&self) -> f64 {
         self.log_sum() - self.deviation.powi(2) * (1.0 - self.square_sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_logits_have_the_jacobian_of_the_centring_matrix() {
+        for n in [2.0, 5.0, 24.0] {
+            let found = Softmax::new(0.0, n).jacobian();
+            assert!((found * n / (1.0 - 1.0 / n) - 1.0).abs() < 1e-8, "{found}");
+        }
+    }
+
+    #[test]
+    fn two_logits_by_one_integral() {
+        // With p = sigmoid(s₁ − s₂) the Jacobian's squared norm is (2 p (1 − p))².
+        for deviation in [0.5, 1.0, 3.0] {
+            let spread = deviation * 2f64.sqrt();
+            let square = |x: f64| {
+                let p = 1.0 / (1.0 + (-x).exp());
+                (2.0 * p * (1.0 - p)).powi(2)
+            };
+            let expected = fanin::moments::expectation(square, 0.0, spread);
+            let found = Softmax::new(deviation, 2.0).jacobian();
+            assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+        }
     }
 }

@@ -133,6 +133,51 @@ fn transposed_and_upsampled() {
 }
 
 #[test]
+fn linear_resize() {
+    for (mode, from, to) in [
+        ("half_pixel", [7, 5], [14, 10]),
+        ("align_corners", [6, 8], [11, 13]),
+        ("asymmetric", [9, 9], [6, 27]),
+    ] {
+        let mut builder = Builder::new();
+        let x = builder.input("x", &[6, 24, from[0], from[1]], 1.0);
+        // One by one, which leaves places independent.
+        let w = builder.parameter("w", &[60, 24, 1, 1], 0.0, 0.2);
+        let x = builder.node("conv", "Conv", &[x, w], &[6, 60, from[0], from[1]]);
+        let x = builder.like("relu", "Relu", &[x]);
+        let out = [6, 60, to[0], to[1]];
+        let sizes = HostTensor::i64(vec![4], out.iter().map(|&n| n as i64).collect()).unwrap();
+        let sizes = constant(&mut builder, "sizes", sizes);
+        let attributes = Attributes::default()
+            .set("mode", Attribute::String("linear".to_owned()))
+            .set(
+                "coordinate_transformation_mode",
+                Attribute::String(mode.to_owned()),
+            );
+        let scales = builder.scalar("none", 0.0);
+        let x = builder.node_with(
+            "resized",
+            "Resize",
+            attributes,
+            &[x, scales, scales, sizes],
+            &out,
+        );
+        for absent in [1, 2] {
+            let node = builder.network.nodes.last_mut().unwrap();
+            node.inputs[absent] = None;
+        }
+        let x = conv(&mut builder, "after", x, 50);
+        builder.end(x, 1.0);
+        let study = study(&builder, 16);
+        study.forward("resized", 0.01);
+        study.cosine("resized", 0.01);
+        study.forward("after", 0.02);
+        study.backward("resized", 0.02);
+        study.backward("relu", 0.03);
+    }
+}
+
+#[test]
 fn norms_of_maps() {
     for (op, groups) in [
         ("GroupNormalization", Some(4)),
@@ -166,9 +211,34 @@ fn norms_of_maps() {
     }
 }
 
-/// Tokens [8, 24, 96] through attention of 4 heads, without a stream around it.
+#[test]
+fn batch_norm_of_a_single_element_leaves_its_shift() {
+    let mut builder = Builder::new();
+    let x = builder.input("x", &[1, 8, 4, 4], 1.0);
+    let x = conv(&mut builder, "conv", x, 30);
+    let x = builder.node("pooled", "GlobalAveragePool", &[x], &[1, 30, 1, 1]);
+    let scale = builder.parameter("scale", &[30], 1.0, 1.0);
+    let shift = builder.parameter("shift", &[30], 0.0, 0.3);
+    let x = builder.like("norm", "BatchNormalization", &[x, scale, shift]);
+    let x = builder.node("flat", "Flatten", &[x], &[1, 30]);
+    let x = builder.dense("head", x, 20, 0.2, 0.0);
+    builder.end(x, 1.0);
+    for seed in 0..3 {
+        let (trace, prediction) = common::study::draw(&builder, seed);
+        let norm = common::expected(&prediction, "norm").forward.unwrap();
+        let seen = trace.values.iter().find(|v| v.value == "norm").unwrap();
+        assert!((seen.forward.rms / norm.rms - 1.0).abs() < 1e-3);
+        let pooled = common::expected(&prediction, "pooled");
+        assert_eq!(pooled.backward.unwrap().rms, 0.0);
+        let seen = trace.values.iter().find(|v| v.value == "pooled").unwrap();
+        assert!(seen.backward.as_ref().unwrap().rms < 1e-6);
+    }
+}
+
+/// Tokens [sample, token, feature] through attention of 4 heads, without a stream around it.
 fn attention(builder: &mut Builder, name: &str, x: ValueId, gain: f64, causal: bool) -> ValueId {
-    let (batch, tokens, width, heads) = (8, 24, 96, 4);
+    let shape = builder.network.value(x).shape.clone().unwrap();
+    let (batch, tokens, width, heads) = (shape[0], shape[1], shape[2], 4);
     let head = width / heads;
     let mut project = |part: &str, perm: &[i64], shape: &[usize], rms: f64| {
         let label = format!("{name}.{part}");
@@ -252,6 +322,103 @@ fn attention_averages_away_what_tokens_do_not_share() {
     }
 }
 
+/// How the tokens of a sequence end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    /// A gradient at every token.
+    All,
+    /// The mean over tokens.
+    Mean,
+    /// The first token.
+    First,
+}
+
+#[test]
+fn gradients_through_attention() {
+    for (tokens, width, gain, causal, end) in [
+        (24, 96, 0.5, false, End::All),
+        (17, 128, 1.0, false, End::Mean),
+        (20, 112, 0.8, false, End::First),
+        (26, 80, 0.7, true, End::All),
+    ] {
+        let mut builder = Builder::new();
+        let x = builder.input("x", &[8, tokens, width], 1.0);
+        let rms = 1.0 / (width as f64).sqrt();
+        let w = builder.parameter("stem.weight", &[width, width], 0.0, rms);
+        let mut x = builder.like("stem", "MatMul", &[x, w]);
+        for name in ["first", "second"] {
+            let y = attention(&mut builder, name, x, gain, causal);
+            x = builder.like(&format!("{name}.sum"), "Add", &[x, y]);
+        }
+        match end {
+            End::All => {}
+            End::Mean => {
+                let axes = HostTensor::i64(vec![1], vec![1]).unwrap();
+                let axes = constant(&mut builder, "axes", axes);
+                let keep = Attributes::default().set("keepdims", Attribute::Int(0));
+                x = builder.node_with("mean", "ReduceMean", keep, &[x, axes], &[8, width]);
+            }
+            End::First => {
+                let index = HostTensor::i64(vec![], vec![0]).unwrap();
+                let index = constant(&mut builder, "index", index);
+                let axis = Attributes::default().set("axis", Attribute::Int(1));
+                x = builder.node_with("token", "Gather", axis, &[x, index], &[8, width]);
+            }
+        }
+        builder.end(x, 1.0);
+        let study = study(&builder, 12);
+        // Means over tokens do not say that of two early ones in a causal row more is alike.
+        let more = if causal { 3.0 } else { 1.0 };
+        for name in ["first", "second"] {
+            for (value, tolerance) in [
+                ("mixed", 0.03),
+                ("v", 0.05),
+                ("scores", 0.06),
+                ("q", 0.08),
+                ("k", 0.08),
+            ] {
+                study.backward(&format!("{name}.{value}"), more * tolerance);
+                let (inside, all) = study.0[&format!("{name}.{value}")].inside[1];
+                assert!(4 * inside >= 3 * all, "{name}.{value}: {inside} of {all}");
+            }
+        }
+        study.backward("stem", 0.04);
+    }
+}
+
+#[test]
+fn a_token_of_its_own_size_before_a_layer_norm() {
+    // A class token of a tenth of the patches' size: its gradient grows tenfold in the norm.
+    let mut builder = Builder::new();
+    let (patches, width) = (15, 88);
+    let x = builder.input("x", &[8, patches, width], 1.0);
+    let w = builder.parameter("w", &[width, width], 0.0, 1.0 / (width as f64).sqrt());
+    let y = builder.like("patches", "MatMul", &[x, w]);
+    let z = builder.input("z", &[8, 1, width], 1.0);
+    let v = builder.parameter("v", &[width, width], 0.0, 0.1 / (width as f64).sqrt());
+    let token = builder.like("token", "MatMul", &[z, v]);
+    let axis = Attributes::default().set("axis", Attribute::Int(1));
+    let shape = [8, patches + 1, width];
+    let all = builder.node_with("all", "Concat", axis.clone(), &[token, y], &shape);
+    let scale = builder.parameter("scale", &[width], 1.0, 1.0);
+    let shift = builder.parameter("shift", &[width], 0.0, 0.0);
+    let x = builder.like("norm", "LayerNormalization", &[all, scale, shift]);
+    let y = attention(&mut builder, "mix", x, 0.6, false);
+    let x = builder.like("sum", "Add", &[x, y]);
+    let index = HostTensor::i64(vec![], vec![0]).unwrap();
+    let index = constant(&mut builder, "index", index);
+    let x = builder.node_with("first", "Gather", axis, &[x, index], &[8, width]);
+    builder.end(x, 1.0);
+    let study = study(&builder, 24);
+    study.forward("norm", 0.01);
+    study.forward("mix.joined", 0.04);
+    study.backward("mix.v", 0.05);
+    study.backward("norm", 0.05);
+    study.backward("all", 0.05);
+    study.backward("token", 0.05);
+    study.backward("patches", 0.08);
+}
+
 #[test]
 fn embeddings_with_positions() {
     let mut builder = Builder::new();
@@ -279,41 +446,79 @@ fn embeddings_with_positions() {
     study.cosine("mean", 0.03);
 }
 
+/// Two recurrent layers over samples [batch, time, features], up to the state at the last step.
+fn recurrent(op: &str, gates: usize, after: i64, sizes: [usize; 4], zeros: bool) -> Builder {
+    let [time, batch, features, units] = sizes;
+    let mut builder = Builder::new();
+    let x = builder.input("x", &[batch, time, features], 1.5);
+    let swap = Attributes::default().set("perm", ints(&[1, 0, 2]));
+    let mut x = builder.node_with(
+        "steps",
+        "Transpose",
+        swap.clone(),
+        &[x],
+        &[time, batch, features],
+    );
+    for layer in 0..2 {
+        let width = if layer == 0 { features } else { units };
+        let name = format!("layer{layer}");
+        let rows = gates * units;
+        let rms = 1.3 / (width as f64).sqrt();
+        let w = builder.parameter(&format!("{name}.w"), &[1, rows, width], 0.0, rms);
+        let rms = 1.2 / (units as f64).sqrt();
+        let r = builder.parameter(&format!("{name}.r"), &[1, rows, units], 0.0, rms);
+        let b = builder.parameter(&format!("{name}.b"), &[1, 2 * rows], 0.0, 0.2);
+        let mut inputs = vec![x, w, r, b];
+        if zeros {
+            let lengths = builder.scalar(&format!("{name}.none"), 0.0);
+            let state = HostTensor::f32(vec![1, batch, units], vec![0.0; batch * units]).unwrap();
+            let state = constant(&mut builder, &format!("{name}.state"), state);
+            inputs.extend([lengths, state, state]);
+        }
+        let mut attributes = Attributes::default().set("hidden_size", Attribute::Int(units as i64));
+        if op == "GRU" {
+            attributes = attributes.set("linear_before_reset", Attribute::Int(after));
+        }
+        let shape = [time, 1, batch, units];
+        let y = builder.node_with(&name, op, attributes, &inputs, &shape);
+        if zeros {
+            // No lengths.
+            let node = builder.network.nodes.last_mut().unwrap();
+            node.inputs[4] = None;
+        }
+        let axes = HostTensor::i64(vec![1], vec![1]).unwrap();
+        let axes = constant(&mut builder, &format!("{name}.axes"), axes);
+        let shape = [time, batch, units];
+        x = builder.node(&format!("{name}.flat"), "Squeeze", &[y, axes], &shape);
+    }
+    let x = builder.node_with("swapped", "Transpose", swap, &[x], &[batch, time, units]);
+    let last = HostTensor::i64(vec![], vec![-1]).unwrap();
+    let last = constant(&mut builder, "index", last);
+    let axis = Attributes::default().set("axis", Attribute::Int(1));
+    let x = builder.node_with("last", "Gather", axis, &[x, last], &[batch, units]);
+    let x = builder.dense("head", x, 40, 1.0 / (units as f64).sqrt(), 0.0);
+    builder.end(x, 1.0);
+    builder
+}
+
 #[test]
 fn recurrent_layers_step_by_step() {
-    for (op, gates, after) in [("RNN", 1, 0), ("LSTM", 4, 0), ("GRU", 3, 0), ("GRU", 3, 1)] {
-        let mut builder = Builder::new();
-        let (time, batch, features, units) = (10, 8, 60, 120);
-        let mut x = builder.input("x", &[time, batch, features], 1.5);
-        for layer in 0..2 {
-            let width = if layer == 0 { features } else { units };
-            let name = format!("layer{layer}");
-            let rows = gates * units;
-            let rms = 1.3 / (width as f64).sqrt();
-            let w = builder.parameter(&format!("{name}.w"), &[1, rows, width], 0.0, rms);
-            let rms = 1.2 / (units as f64).sqrt();
-            let r = builder.parameter(&format!("{name}.r"), &[1, rows, units], 0.0, rms);
-            let b = builder.parameter(&format!("{name}.b"), &[1, 2 * rows], 0.0, 0.2);
-            let mut attributes =
-                Attributes::default().set("hidden_size", Attribute::Int(units as i64));
-            if op == "GRU" {
-                attributes = attributes.set("linear_before_reset", Attribute::Int(after));
-            }
-            let shape = [time, 1, batch, units];
-            let y = builder.node_with(&name, op, attributes, &[x, w, r, b], &shape);
-            let axes = HostTensor::i64(vec![1], vec![1]).unwrap();
-            let axes = constant(&mut builder, &format!("{name}.axes"), axes);
-            let shape = [time, batch, units];
-            x = builder.node(&format!("{name}.flat"), "Squeeze", &[y, axes], &shape);
-        }
-        let last = HostTensor::i64(vec![1], vec![-1]).unwrap();
-        let last = constant(&mut builder, "index", last);
-        let axis = Attributes::default().set("axis", Attribute::Int(0));
-        let y = builder.node_with("last", "Gather", axis, &[x, last], &[1, batch, units]);
-        builder.end(y, 1.0);
+    for (op, gates, after, sizes, zeros) in [
+        ("RNN", 1, 0, [10, 8, 60, 120], false),
+        ("LSTM", 4, 0, [12, 8, 50, 100], true),
+        ("GRU", 3, 0, [9, 7, 70, 110], false),
+        ("GRU", 3, 1, [11, 8, 60, 130], false),
+    ] {
+        let builder = recurrent(op, gates, after, sizes, zeros);
         let study = study(&builder, 12);
         for value in ["layer0", "layer1", "last"] {
             study.forward(value, 0.02);
         }
+        for value in ["head", "last"] {
+            study.cosine(value, 0.01);
+        }
+        study.backward("layer1", 0.01);
+        study.backward("layer0", 0.06);
+        study.backward("steps", 0.08);
     }
 }

@@ -69,6 +69,26 @@ fn every_layer_puts_out_one() {
     }
 }
 
+/// Predicted: the mean square over draws of a narrow deep network is that of a few loud ones, and
+/// holding it at one leaves the usual draw to fade.
+#[test]
+fn prediction_does_not_drift_in_narrow_deep_networks() {
+    const SEEDS: u64 = 20;
+    let mut logs = Vec::new();
+    for seed in 0..SEEDS {
+        let case = Case::seeded("mlp(32, 16x30, 10, relu)", Recipe::Torch, seed);
+        let (after, _) = rescaled(&case, Basis::Prediction);
+        let checkup = after.check();
+        let mut layers = checkup.trace.values.iter().filter(|row| row.op == "Gemm");
+        let last = layers.nth(29).unwrap();
+        logs.push(last.forward.rms.ln());
+    }
+    let mean = logs.iter().sum::<f64>() / SEEDS as f64;
+    // One draw has a deviation of ½ √(30 · 5/16); the drift would be ¼ · 30 · 5/16 = 2.3.
+    let error = 0.5 * (30.0f64 * 5.0 / 16.0 / SEEDS as f64).sqrt();
+    assert!(mean.abs() < 3.3 * error, "{mean}: {logs:?}");
+}
+
 #[test]
 fn what_is_right_stays() {
     let case = Case::auto("mlp(64, 64x4, 10, relu, norm=batch)");

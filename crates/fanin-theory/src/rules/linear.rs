@@ -60,8 +60,20 @@ impl Map {
     /// factor more than an even one, and as which profile.
     pub(crate) fn spread(&self, profile: Option<&Profile>, back: bool) -> (f64, Option<Profile>) {
         let Some(slide) = &self.window else {
-            return (1.0, None);
+            // One map for all places of a sequence.
+            let kept = profile.filter(|profile| self.data == 0 && profile.len() == 1);
+            return (1.0, kept.cloned());
         };
+        let sizes = if slide.transposed == back {
+            &slide.wide
+        } else {
+            &slide.narrow
+        };
+        let fits = |profile: &&Profile| {
+            let lines = profile.iter().map(Vec::len);
+            lines.eq(sizes.iter().copied())
+        };
+        let profile = profile.filter(fits);
         let scatter = slide.transposed != back;
         let through = |weights: Option<&[Vec<f64>]>| {
             normalized(
@@ -287,7 +299,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 }
 
 /// What is left to luck in the cosine at an input of a linear map.
-fn inherited_cosine(context: &Context<'_>, x: &Signal) -> f64 {
+pub(crate) fn inherited_cosine(context: &Context<'_>, x: &Signal) -> f64 {
     let own = x.cosine().map_or(0.0, |cosine| {
         cosine_variance(cosine, context.batch(), x.kurtosis, x.units)
     });

@@ -11,6 +11,7 @@ pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod recurrent;
+pub(crate) mod resize;
 pub(crate) mod shape;
 
 use fanin_network::{HostTensor, Network, Node, Payload, ValueId, ValueKind};

@@ -32,6 +32,9 @@ pub(crate) struct Norm {
     centred: bool,
     /// Mean products of the means taken off at two places, elements of one mean first.
     means: Means,
+    /// Whether σ² is a mean over units, which leaves it the same for all of them; where each unit
+    /// has its own, an ε that counts acts on each in another way.
+    over_units: bool,
 }
 
 /// Mean products of the means that are taken off at two elements.
@@ -103,6 +106,10 @@ pub(crate) fn of(context: &Context<'_>, node: &Node) -> Option<Norm> {
         sharing,
         centred,
         means,
+        over_units: !matches!(
+            node.op.as_str(),
+            "BatchNormalization" | "GroupNormalization" | "InstanceNormalization"
+        ),
     })
 }
 
@@ -117,7 +124,9 @@ fn batch_mean(context: &Context<'_>, node: &Node, x: &Signal, samples: f64, plac
         None => {
             let cosine = context.id(node, 0).and_then(|id| context.cosine(id));
             let between = cosine.unwrap_or(0.0).clamp(0.0, 0.999) * x.second;
-            (x.mean * x.mean).max(x.cross.between.unwrap_or(between))
+            let common = (x.mean * x.mean).max(x.cross.between.unwrap_or(between));
+            // An element has all in common with itself.
+            common + (x.second - common).max(0.0) / (samples * places).max(1.0)
         }
     }
 }
@@ -148,12 +157,37 @@ fn trailing(node: &Node, shape: &[usize]) -> f64 {
 }
 
 impl Norm {
+    /// Whether one σ stands for all units.
+    fn is_sure(&self) -> bool {
+        self.variance > 0.0 && (self.over_units || self.variance > NOISE_FLOOR * self.epsilon)
+    }
+
+    /// Whether every element is its own mean, as in batch norm of one sample without places: what
+    /// comes out is the shift, whatever comes in.
+    fn is_constant(&self) -> bool {
+        self.centred && self.sharing <= 1.0
+    }
+
     /// Mean square of the factor between input and output, and of the scale alone.
     pub(crate) fn factor(&self, context: &Context<'_>, node: &Node) -> Option<f64> {
+        if self.is_constant() {
+            return Some(0.0);
+        }
         let scale = self.scale_second(context, node)?;
         let lost = (1.0 - 2.0 / self.sharing.max(2.0)).max(0.0);
         let denominator = self.variance + self.epsilon;
-        (self.variance > NOISE_FLOOR * self.epsilon).then(|| scale * lost / denominator)
+        self.is_sure().then(|| scale * lost / denominator)
+    }
+
+    /// The same at each place of a sequence whose second moments are uneven, over that at an even
+    /// one; `None` where all places are alike, or share one σ.
+    pub(crate) fn by_place(&self, x: &Signal) -> Option<Vec<f64>> {
+        let [line] = &**x.profile.as_ref()? else {
+            return None;
+        };
+        let denominator = self.variance + self.epsilon;
+        let at = |u: &f64| denominator / (self.variance * u + self.epsilon);
+        self.over_units.then(|| line.iter().map(at).collect())
     }
 
     fn scale_second(&self, context: &Context<'_>, node: &Node) -> Option<f64> {
@@ -168,10 +202,13 @@ impl Norm {
 pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
     let x = context.signal(node, 0)?;
     let norm = of(context, node)?;
-    if norm.variance <= NOISE_FLOOR * norm.epsilon {
+    if !norm.is_sure() && !norm.is_constant() {
         return None;
     }
-    let scale = norm.scale_second(context, node)?;
+    let scale = match norm.is_constant() {
+        true => 0.0,
+        false => norm.scale_second(context, node)?,
+    };
     let denominator = norm.variance + norm.epsilon;
     let kept = norm.variance / denominator;
     let (shift_mean, shift_second) = match norm.shift.and_then(|k| context.id(node, k).map(|_| k)) {
@@ -208,5 +245,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     signal.since = x.since;
     signal.origins = x.origins.clone();
     signal.gaussian = x.gaussian;
-    Some(signal.with_variance(0.0))
+    // What ε takes part in is not divided away.
+    let lever = norm.epsilon / denominator;
+    Some(signal.with_variance(lever * lever * x.variance()))
 }

@@ -1,11 +1,12 @@
 //! Operations that move elements and change none.
 
-use fanin_network::{Node, ValueId};
+use fanin_network::{Network, Node, ValueId};
 
+use super::attribute::normalized;
 use super::{Context, count};
 use crate::band::of_sum;
 use crate::cross::Cross;
-use crate::signal::{Shape, Signal, kurtosis, union};
+use crate::signal::{Profile, Shape, Signal, kurtosis, union};
 
 /// Whether the output is the input, element for element and place for place.
 pub(crate) fn is_identity(node: &Node) -> bool {
@@ -13,6 +14,21 @@ pub(crate) fn is_identity(node: &Node) -> bool {
         node.op.as_str(),
         "Identity" | "Dropout" | "Cast" | "CastLike"
     )
+}
+
+/// Which input the output is, element for element; `None` if it is none of them. A choice by
+/// `IsNaN` of what it chooses passes all that is finite.
+pub(crate) fn passes(network: &Network, node: &Node) -> Option<usize> {
+    if is_identity(node) {
+        return Some(0);
+    }
+    let input = |k: usize| node.inputs.get(k).copied().flatten();
+    let test = network
+        .value(input(0)?)
+        .producer
+        .map(|id| network.node(id))?;
+    let guarded = node.op == "Where" && test.op == "IsNaN";
+    (guarded && test.inputs.first().copied().flatten() == input(2)).then_some(2)
 }
 
 /// Whether the output has the input's elements in other places.
@@ -48,16 +64,18 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     if node.op == "Concat" {
         return concat(context, node, output);
     }
-    let x = context.signal(node, 0)?;
-    if is_identity(node) {
-        return Some(x.clone());
+    if let Some(k) = passes(context.network, node) {
+        return context.signal(node, k).cloned();
     }
+    let x = context.signal(node, 0)?;
     let size = |id: ValueId| context.network.value(id).shape.as_deref().map(count);
     let ratio = size(output)? / count(context.shape(node, 0)?).max(1.0);
     let mut moved = if is_rearrangement(node) || is_copying(node) {
         x.clone()
     } else if is_selection(node) {
-        let mut part = x.relocated(ratio);
+        // A place of a sequence has all its units.
+        let place = picked_place(context, node);
+        let mut part = x.relocated(if place.is_some() { 1.0 } else { ratio });
         // Parts of one layer's output are as independent as outputs of two layers.
         part.origins = [output.0].into();
         part
@@ -69,15 +87,25 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     if joins_places(context, node) {
         moved.cross = Cross::of_samples(moved.second, moved.cross.between);
     }
-    moved.profile = None;
-    super::recurrent::picked(context, node, &mut moved);
+    match picked_place(context, node) {
+        Some(place) => pick(x, place, &mut moved),
+        None => {
+            let line = x.profile.as_ref().filter(|profile| profile.len() == 1);
+            let kept = |line: &&Profile| {
+                let length = line.first().map_or(0, Vec::len);
+                keeps_sequence(context, node, length)
+            };
+            moved.profile = line.filter(kept).cloned();
+            moved.steps = moved.steps.and_then(|steps| steps.moved(context, node));
+        }
+    }
     // Elements no longer meet those of other functions of the same value.
     moved.shape = Shape::base(output);
     Some(moved)
 }
 
 /// Whether places of a sample become features of one: maps flattened for a dense layer.
-fn joins_places(context: &Context<'_>, node: &Node) -> bool {
+pub(crate) fn joins_places(context: &Context<'_>, node: &Node) -> bool {
     let (Some(from), Some(to)) = (context.shape(node, 0), context.output_shape(node)) else {
         return false;
     };
@@ -85,6 +113,67 @@ fn joins_places(context: &Context<'_>, node: &Node) -> bool {
         && from.len() > 2
         && to.len() == 2
         && from.first() == to.first()
+}
+
+/// One place of a sequence.
+fn pick(x: &Signal, place: usize, moved: &mut Signal) {
+    let line = x.profile.as_ref().filter(|profile| profile.len() == 1);
+    let share = line.and_then(|profile| profile.first()?.get(place).copied());
+    let share = share.unwrap_or(1.0);
+    let between = match &x.steps {
+        Some(steps) => steps.between.as_ref().and_then(|between| {
+            let product = between.get(place)?.get(place)?;
+            Some(product * x.second)
+        }),
+        // A class token is the same in all samples, patches are not: their mean stands for neither.
+        None => None,
+    };
+    moved.second = x.second * share;
+    // Means are not told apart by place.
+    moved.mean = x.mean * share.max(0.0).sqrt();
+    moved.cross = Cross::of_samples(moved.second, between);
+    (moved.profile, moved.steps) = (None, None);
+}
+
+/// The place of a sequence that a node picks: along the steps of a recurrent layer, or along the
+/// second axis of [sample, place, feature].
+pub(crate) fn picked_place(context: &Context<'_>, node: &Node) -> Option<usize> {
+    if node.op != "Gather" {
+        return None;
+    }
+    let shape = context.shape(node, 0)?;
+    let along = match &context.signal(node, 0)?.steps {
+        Some(steps) => steps.axis,
+        None if shape.len() == 3 => 1,
+        None => return None,
+    };
+    if context.axis(node, "axis", 0, shape.len())? != along {
+        return None;
+    }
+    let places = *shape.get(along)?;
+    let index = context.network.constant(context.id(node, 1)?)?.to_i64()?;
+    let &[index] = index.as_slice() else {
+        return None;
+    };
+    let index = if index < 0 {
+        index + i64::try_from(places).ok()?
+    } else {
+        index
+    };
+    usize::try_from(index).ok().filter(|&index| index < places)
+}
+
+/// Whether an operation leaves a sequence of this length what it is.
+pub(crate) fn keeps_sequence(context: &Context<'_>, node: &Node, length: usize) -> bool {
+    if is_rearrangement(node) {
+        return !joins_places(context, node);
+    }
+    // What takes a part of another axis leaves as many axes of this length.
+    let axes = |shape: &[usize]| shape.iter().filter(|&&size| size == length).count();
+    let (Some(from), Some(to)) = (context.shape(node, 0), context.output_shape(node)) else {
+        return false;
+    };
+    is_selection(node) && axes(from) == axes(to)
 }
 
 fn padded(context: &Context<'_>, node: &Node, x: &Signal, ratio: f64) -> Option<Signal> {
@@ -143,6 +232,14 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     // Only along channels do places stay what they are.
     signal.cross = match axis {
         _ if axis == channels => cross,
+        1 if rank == 3 => {
+            let joined = Sequence::of(context, node)?;
+            signal.profile = joined.profile;
+            Cross {
+                between: cross.between,
+                ..joined.cross
+            }
+        }
         0 => Cross::UNKNOWN,
         _ => Cross {
             between: cross.between,
@@ -157,4 +254,50 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     signal.parameter = parameter;
     signal.origins = origins;
     Some(signal.with_variance(of_sum(parts)))
+}
+
+/// Sequences laid end to end, [sample, place, feature].
+struct Sequence {
+    /// What different places have in common.
+    cross: Cross,
+    profile: Option<Profile>,
+}
+
+impl Sequence {
+    fn of(context: &Context<'_>, node: &Node) -> Option<Self> {
+        let mut line = Vec::new();
+        // Sums of products over pairs of different places.
+        let (mut within, mut far) = (Some(0.0), Some(0.0));
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for k in 0..node.inputs.len() {
+            let x = context.signal(node, k)?;
+            let places = *context.shape(node, k)?.get(1)?;
+            let n = places as f64;
+            let own = x.profile.as_ref().and_then(|profile| profile.first());
+            match own.filter(|own| own.len() == places) {
+                Some(own) => line.extend(own.iter().map(|u| u * x.second)),
+                None => line.extend(std::iter::repeat_n(x.second, places)),
+            }
+            let pairs = n * (n - 1.0);
+            let add = |total: Option<f64>, product: Option<f64>| match product {
+                _ if pairs == 0.0 => total,
+                product => Some(total? + pairs * product?),
+            };
+            within = add(within, x.cross.within);
+            far = add(far, x.cross.far);
+            // Parts are drawn apart: they share their means.
+            sum += n * x.mean;
+            squares += (n * x.mean).powi(2);
+        }
+        let n = line.len() as f64;
+        let mean = |total: f64| (total + sum * sum - squares) / (n * (n - 1.0)).max(1.0);
+        Some(Self {
+            cross: Cross {
+                within: within.map(mean),
+                between: None,
+                far: far.map(mean),
+            },
+            profile: normalized(vec![line]).1,
+        })
+    }
 }
