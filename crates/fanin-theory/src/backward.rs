@@ -277,8 +277,9 @@ impl Pass<'_> {
         if outputs.is_empty() {
             return;
         }
-        let split = node.op == "Split";
-        if outputs.len() > 1 && !split {
+        // Whose gradients add up as if they were independent.
+        let apart = node.op == "Split" || recurrent::is(node);
+        if outputs.len() > 1 && !apart {
             self.unknown[id.index()] = true;
             return;
         }
@@ -343,7 +344,7 @@ impl Pass<'_> {
             return Some(self.fresh(flow, plain));
         }
         if k == 0
-            && let Some(flow) = recurrent::backward(&self.context, node, &flow)
+            && let Some(flow) = recurrent::backward(&self.context, node, output, &flow)
         {
             // Through two weights: that of the state and that of the input.
             return Some(self.fresh(flow, variance));

@@ -45,6 +45,8 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
             };
             let followed = if k == 0 || node.op == "Split" {
                 follow(&context, node, output)
+            } else if k == 1 {
+                recurrent::last(&context, node, output)
             } else {
                 None
             };

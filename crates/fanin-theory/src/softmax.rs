@@ -18,13 +18,18 @@ impl Softmax {
         }
     }
 
-    /// ∫ f(t, m) du over t = e^u, with m_k = E[(t e^s)^k e^(−t e^s)] for k from 0 to 4.
-    fn integral(&self, f: impl Fn(f64, [f64; 5]) -> f64) -> f64 {
+    /// ∫ f(t, m) du over t = e^u, with m_k = E[(t e^s)^k e^(−t e^s)] for k from 0 to 4; `f` is of
+    /// the order of t^`power` at small t.
+    fn integral(&self, power: f64, f: impl Fn(f64, [f64; 5]) -> f64) -> f64 {
         let sigma = self.deviation;
-        let (from, to) = (-self.count.ln() - 9.0 * sigma - 36.0, 9.0 * sigma + 5.0);
-        // The trapezoidal rule converges geometrically for these analytic integrands.
-        let step = 0.125;
-        let fine = (0.25 / sigma.max(1e-9)).min(0.25);
+        let (from, to) = (
+            -self.count.ln() - 9.0 * sigma - 36.0 / power,
+            9.0 * sigma + 5.0,
+        );
+        // The trapezoidal rule converges geometrically for these analytic integrands: with step h
+        // as e^(−π²/h), once in u and once in σ z.
+        let step = 0.25;
+        let fine = (0.5 / sigma.max(1e-9)).min(0.5);
         let half = (8.5 / fine).ceil() as i32;
         let nodes: Vec<(f64, f64)> = (-half..=half)
             .map(|k| {
@@ -57,7 +62,9 @@ impl Softmax {
 
     /// E ln Σ e^s.
     pub(crate) fn log_sum(&self) -> f64 {
-        self.integral(|t, [laplace, ..]| (-t).exp() - laplace.powf(self.count))
+        self.integral(1.0, |t, [laplace, ..]| {
+            (-t).exp() - laplace.powf(self.count)
+        })
     }
 
     /// E Σ p²: 1/count for equal logits, 1 for one that outweighs all others.
@@ -65,8 +72,9 @@ impl Softmax {
         if self.count <= 1.0 {
             return 1.0;
         }
-        let sum =
-            self.integral(|_, [laplace, _, square, ..]| square * laplace.powf(self.count - 1.0));
+        let sum = self.integral(2.0, |_, [laplace, _, square, ..]| {
+            square * laplace.powf(self.count - 1.0)
+        });
         (self.count * sum).clamp(1.0 / self.count, 1.0)
     }
 
@@ -77,7 +85,7 @@ impl Softmax {
         if n <= 1.0 {
             return 0.0;
         }
-        let sum = self.integral(|_, [laplace, _, second, third, fourth]| {
+        let sum = self.integral(2.0, |_, [laplace, _, second, third, fourth]| {
             // Γ(2) = 1, Γ(3) = 2, Γ(4) = 6; (Σ p²)² is Σ p⁴ and n (n − 1) pairs.
             let single = second - third + fourth / 6.0;
             let pair = (n - 1.0) * second * second / 6.0;

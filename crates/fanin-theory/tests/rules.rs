@@ -6,7 +6,7 @@ mod common;
 
 use common::Builder;
 use common::study::study;
-use fanin_network::{Attribute, Attributes, HostTensor, Origin, ValueId, ValueKind};
+use fanin_network::{Attribute, Attributes, HostTensor, NodeId, Origin, ValueId, ValueKind};
 
 fn ints(values: &[i64]) -> Attribute {
     Attribute::Ints(values.to_vec())
@@ -491,6 +491,26 @@ fn recurrent(op: &str, gates: usize, after: i64, sizes: [usize; 4], zeros: bool)
         let shape = [time, batch, units];
         x = builder.node(&format!("{name}.flat"), "Squeeze", &[y, axes], &shape);
     }
+    if zeros {
+        // The last state as the layer itself puts it out.
+        let state = builder.scalar("layer1.last", 0.0);
+        let at = builder
+            .network
+            .nodes
+            .iter()
+            .position(|node| node.name == "layer1");
+        let id = NodeId::from(at.unwrap());
+        let value = &mut builder.network.values[state.index()];
+        (value.kind, value.producer) = (ValueKind::Computed, Some(id));
+        value.shape = Some(vec![1, batch, units]);
+        builder.network.nodes[at.unwrap()].outputs.push(Some(state));
+        let axes = HostTensor::i64(vec![1], vec![0]).unwrap();
+        let axes = constant(&mut builder, "axes", axes);
+        let x = builder.node("last", "Squeeze", &[state, axes], &[batch, units]);
+        let x = builder.dense("head", x, 40, 1.0 / (units as f64).sqrt(), 0.0);
+        builder.end(x, 1.0);
+        return builder;
+    }
     let x = builder.node_with("swapped", "Transpose", swap, &[x], &[batch, time, units]);
     let last = HostTensor::i64(vec![], vec![-1]).unwrap();
     let last = constant(&mut builder, "index", last);
@@ -517,7 +537,10 @@ fn recurrent_layers_step_by_step() {
         for value in ["head", "last"] {
             study.cosine(value, 0.01);
         }
-        study.backward("layer1", 0.01);
+        if !zeros {
+            study.backward("layer1", 0.01);
+        }
+        study.backward("last", 0.01);
         study.backward("layer0", 0.06);
         study.backward("steps", 0.08);
     }

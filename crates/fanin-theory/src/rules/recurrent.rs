@@ -17,7 +17,7 @@ use super::attribute::normalized;
 use super::{Context, count, linear, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
-use crate::signal::Signal;
+use crate::signal::{Shape, Signal};
 
 /// Draws of the process.
 const DRAWS: usize = 4096;
@@ -190,6 +190,11 @@ impl<'a> Layer<'a> {
     }
 }
 
+/// Whether a node is a recurrent layer, by its operator.
+pub(crate) fn is(node: &Node) -> bool {
+    matches!(node.op.as_str(), "LSTM" | "GRU" | "RNN")
+}
+
 /// The output of a recurrent layer over all steps, [time, directions, batch, units].
 pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
     let layer = Layer::of(context, node)?;
@@ -264,7 +269,24 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     Some(signal.with_variance(variance))
 }
 
-/// From the gradient at all steps of a layer's output to that at its input.
+/// The state at the last step, a layer's second output, [directions, batch, units].
+pub(crate) fn last(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+    if !is(node) {
+        return None;
+    }
+    let all = match node.outputs.first().copied().flatten() {
+        Some(all) => context.at(all)?.clone(),
+        None => forward(context, node, output)?,
+    };
+    let last = all.steps.as_ref()?.own.len().checked_sub(1)?;
+    let mut signal = all.clone();
+    shape::pick(&all, last, &mut signal);
+    signal.shape = Shape::base(output);
+    Some(signal)
+}
+
+/// From the gradient at a layer's output, all steps of the state or the last alone, to that at its
+/// input.
 ///
 /// Back from the last step, the gradient at a state is that handed to the output plus Rᵀ times that
 /// at the pre-activations one step later, of the same law as if R were drawn anew (gradient
@@ -272,13 +294,26 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 /// recursion gives it, independent of the process forward. It is drawn along with that process,
 /// whose gates and cells it meets unit by unit (Chen, Pennington & Schoenholz 2018; Gilboa et al.
 /// 2019, of whose moments these are the finite sums).
-pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Option<Flow> {
+pub(crate) fn backward(
+    context: &Context<'_>,
+    node: &Node,
+    output: ValueId,
+    from: &Flow,
+) -> Option<Flow> {
     if node.attributes.str("direction", "forward") != "forward" {
         return None;
     }
     let layer = Layer::of(context, node)?;
     let time = layer.time;
-    let given = handed(from, time)?;
+    let given = match node.outputs.iter().position(|&id| id == Some(output))? {
+        0 => handed(from, time)?,
+        1 => {
+            let mut given = vec![vec![0.0; time]; time];
+            *given.last_mut()?.last_mut()? = from.second;
+            given
+        }
+        _ => return None,
+    };
     let process = Process {
         pair: None,
         ..layer.process()?
@@ -298,7 +333,7 @@ pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Optio
     let n = time as f64;
     let total: f64 = line.iter().sum();
     let second = total / n;
-    if !(second > 0.0) {
+    if second.is_nan() || second <= 0.0 {
         return Some(Flow::of(0.0));
     }
     let other = (table.iter().flatten().sum::<f64>() - total) / (n * n - n).max(1.0);
@@ -342,13 +377,16 @@ fn handed(from: &Flow, time: usize) -> Option<Vec<Vec<f64>>> {
     )
 }
 
+/// A value of one unit in all draws, for each gate.
+type PerGate = Vec<Vec<f64>>;
+
 /// The gradients at the pre-activations that the input feeds, at each step in all draws, one list
 /// per gate.
-fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
+fn back(cell: Cell, run: &Run, recurrent: f64, given: &[Vec<f64>]) -> Vec<PerGate> {
     let time = run.tape.len();
     let (mut path, mut inner) = (Path::new(8), Path::new(9));
     // What reaches the pre-activations of R, those of the input, and what passes step to step.
-    let (mut recurred, mut fed): (Vec<Vec<Vec<f64>>>, Vec<Vec<Vec<f64>>>) = Default::default();
+    let (mut recurred, mut fed): (Vec<PerGate>, Vec<PerGate>) = Default::default();
     let mut carried = vec![0.0; DRAWS];
     for t in (0..time).rev() {
         let age = time - 1 - t;
@@ -799,8 +837,8 @@ impl Numbers {
         let mut values = Vec::with_capacity(DRAWS);
         while values.len() < DRAWS {
             let radius = (-2.0 * self.uniform().ln()).sqrt();
-            let value = radius * (2.0 * std::f64::consts::PI * self.uniform()).cos();
-            values.push(value);
+            let (sin, cos) = (2.0 * std::f64::consts::PI * self.uniform()).sin_cos();
+            values.extend([radius * cos, radius * sin]);
         }
         let scale = 1.0 / mean(&values, |x| x * x).sqrt().max(1e-9);
         let shift = mean(&values, |x| x);

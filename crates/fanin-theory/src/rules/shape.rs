@@ -116,7 +116,7 @@ pub(crate) fn joins_places(context: &Context<'_>, node: &Node) -> bool {
 }
 
 /// One place of a sequence.
-fn pick(x: &Signal, place: usize, moved: &mut Signal) {
+pub(crate) fn pick(x: &Signal, place: usize, moved: &mut Signal) {
     let line = x.profile.as_ref().filter(|profile| profile.len() == 1);
     let share = line.and_then(|profile| profile.first()?.get(place).copied());
     let share = share.unwrap_or(1.0);
