@@ -28,8 +28,10 @@ pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
             continue;
         };
         let reached = reached(network, cause);
+        // That samples become alike behind equal units is the same fault seen again.
         let twice = |other: &Finding| {
-            other.parameter == cause.parameter && other.severity == Severity::Warning
+            let own = other.parameter == cause.parameter && other.code != Code(401);
+            own && other.severity == Severity::Warning
         };
         let follows = findings.iter().filter(|other| {
             let graver = other.severity > cause.severity && reached.contains(&*other.node);

@@ -18,7 +18,7 @@ pub(super) const PAGE: Page = Page {
 layer. A chain of ReLU layers at critical scale brings samples together too, as 9π²/(2l²) after l \
 layers, and trains; in the ordered phase the difference falls as e^(−l/ξ), and six depth scales ξ are \
 the trainable depth. So a difference smaller by e⁶ than the ReLU chain of the same depth leaves is a \
-warning, by 10⁶ an error. Chains of ReLU without biases are not judged: their cosines do not depend \
+warning, by 10⁶ without the layer that does most of it an error (see F101). Chains of ReLU without biases are not judged: their cosines do not depend \
 on the weights' scale, and samples of one direction still differ in length.",
     fix: "Give the weights the gain of their activation and start biases at zero, so that χ = 1; for sigmoid and softplus, whose outputs all have a common mean, use a normalization or another activation.",
     reference: "Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Cho & Saul 2009",
@@ -77,13 +77,9 @@ fn judge(
     let layers: Vec<&Place<'_>> = layers.collect();
     let expected = 1.0 - rectified_cosine(1.0 - before.min(1.0), layers.len());
     let excess = (expected / after).ln();
-    let severity = if excess > HOPELESS {
-        Severity::Error
-    } else if excess > TRAINABLE {
-        Severity::Warning
-    } else {
+    if excess <= TRAINABLE {
         return None;
-    };
+    }
     let shares = shares(&known);
     // Behind equal units samples differ in one number, which the next layers lose: theirs is not the
     // fault. A bias that all samples share draws them together; else the layer that does most of it.
@@ -96,6 +92,13 @@ fn judge(
         .copied()
         .min_by(|a, b| change_at(&shares, a).total_cmp(&change_at(&shares, b)))?;
     let blamed = equal.unwrap_or(most);
+    // What one layer alone brings together it can take apart again, as its own gradient is not small.
+    let alone = shares.iter().map(|share| share.log_change);
+    let severity = if excess + alone.fold(0.0, f64::min) > HOPELESS {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let biases = layers.iter().filter_map(|layer| {
         let bias = scene.made_by(layer.seen).shift?;
         let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);

@@ -11,8 +11,8 @@ pub(super) const PAGE: Page = Page {
     what: "All elements of a weight matrix or kernel are the same number, and not zero.",
     why: "Such a weight looks as if it was never drawn: all its units compute the same, and only different gradients can tell them apart.",
     judged: "Smallest and largest element are equal, for a weight of at least two units. Random draws have a range of several deviations. A warning; an error where an error lies on a way \
-through it, or where the weight is also too loud, saturates its units or makes samples alike, for then \
-its units, which are one, go dead together. Zero is no fault by itself (F301 and F302 say where it is).",
+through it, or where the weight is also too loud or saturates its units, for then its units, which are \
+one, go dead together. Zero is no fault by itself (F301 and F302 say where it is).",
     fix: "Draw the weight from a distribution.",
     reference: "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",
 };

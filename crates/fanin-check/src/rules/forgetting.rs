@@ -17,7 +17,8 @@ pub(super) const PAGE: Page = Page {
     judged: "The spectral radius of the n × n weight from state to state is about √n times the deviation of its \
 elements (circular law) or n times their mean, whichever is larger; the activation's derivative only \
 takes from it. To the power of the steps between, less one for the weight's own gradient, a factor \
-of 1/31.6 is a warning and 1/1000 an error, as in a chain of layers (F101). Plain recurrent layers \
+of 1/31.6 is a warning, as in a chain of layers (F101); no more than that, because it is one weight that \
+is faint, and its gradient from the last steps is not: it grows. Plain recurrent layers \
 only: in LSTM and GRU the gates carry the state past this weight.",
     fix: "Draw the weight from state to state orthogonal, with gain 1.",
     reference: "Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063; Saxe et al. 2014, arXiv:1312.6120",
@@ -25,8 +26,6 @@ only: in LSTM and GRU the gates carry the state past this weight.",
 
 /// ln of the factor in rms that slows (see F101).
 const SLOW: f64 = 3.45;
-/// ln of the factor in rms that no training makes up for.
-const HOPELESS: f64 = 6.91;
 
 pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes = scene.network.nodes.iter().enumerate();
@@ -52,18 +51,13 @@ fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     // The walk of a chain of linear layers (see F101).
     let band = 0.5 * DEVIATIONS * (between * layer_variance(3.0, units)).sqrt();
     let excess = -fade - band;
-    let severity = if radius == 0.0 || seen.non_finite > 0 {
-        return None; // zeros are F302's, NaN F701's
-    } else if excess > HOPELESS {
-        Severity::Error
-    } else if excess > SLOW {
-        Severity::Warning
-    } else {
+    // Zeros are F302's, NaN F701's.
+    if radius == 0.0 || seen.non_finite > 0 || excess <= SLOW {
         return None;
-    };
+    }
     Some(Finding {
         code: CODE,
-        severity,
+        severity: Severity::Warning,
         node: scene.network.node(id).name.clone(),
         parameter: Some(weight.name.clone()),
         message: format!(

@@ -9,6 +9,7 @@ use fanin_run::Observation;
 use fanin_theory::units::saturated_share;
 
 use crate::scene::{Scene, number};
+use crate::walk::{self, Direction};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(304);
@@ -23,7 +24,8 @@ the share of Gaussian pre-activations beyond that point if the weight had the sc
 gives it, or the scale it has where that is smaller. A warning where less than half of the units are \
 left in the steep part that should be: the other layers learn all the same. An error where that \
 happens in so many layers that of the paths through all of them less than 1/1000 is open that should \
-be. (5.4 % saturated tanh units, what a gain of 5/3 leaves, are neither.)",
+be, or in several while the gradient grows all the same (F202): then it comes through few units and tells \
+nothing of the others. (5.4 % saturated tanh units, what a gain of 5/3 leaves, are neither.)",
     fix: "Scale the weight down to what its activation wants, Xavier for tanh; start biases at zero.",
     reference: "Glorot & Bengio 2010; Rakitianskaia & Engelbrecht 2015, Measuring saturation in neural networks",
 };
@@ -105,7 +107,9 @@ impl Layer<'_> {
     }
 
     fn finding(&self, scene: &Scene<'_>, layers: &[Layer<'_>], open: f64, count: usize) -> Finding {
-        let severity = if open < OPEN {
+        let flat = layers.iter().filter(|layer| layer.is_flat()).count();
+        let grows = || walk::departure(&walk::backward(scene), Direction::Up).is_some();
+        let severity = if open < OPEN || flat > 1 && grows() {
             Severity::Error
         } else {
             Severity::Warning

@@ -35,7 +35,9 @@ const SHAPES: [&str; 24] = [
 pub(crate) enum Part {
     /// The first list: looked at while the rules were tuned.
     Tuning,
-    /// The second list: only counted.
+    /// The second list: held out until the rules stood, then looked at to amend them.
+    Validation,
+    /// The third list: only counted.
     HeldOut,
 }
 
@@ -43,6 +45,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tuning => "tuning",
+            Self::Validation => "validation",
             Self::HeldOut => "held-out",
         })
     }
@@ -52,10 +55,12 @@ impl FromStr for Part {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Tuning, Self::HeldOut]
+        [Self::Tuning, Self::Validation, Self::HeldOut]
             .into_iter()
             .find(|part| part.to_string() == text)
-            .ok_or_else(|| format!("there is no part `{text}`; known are tuning and held-out"))
+            .ok_or_else(|| {
+                format!("there is no part `{text}`; known are tuning, validation and held-out")
+            })
     }
 }
 
@@ -76,9 +81,12 @@ pub(crate) struct Architecture {
 /// All networks, list by list.
 pub(crate) fn architectures() -> Vec<Architecture> {
     let first = first_list().into_iter().map(|one| (Part::Tuning, one));
-    let second = second_list().into_iter().map(|one| (Part::HeldOut, one));
+    let second = second_list().into_iter();
+    let second = second.map(|one| (Part::Validation, one));
+    let third = third_list().into_iter().map(|one| (Part::HeldOut, one));
     first
         .chain(second)
+        .chain(third)
         .enumerate()
         .map(|(place, (part, (family, line)))| Architecture {
             family,
@@ -186,7 +194,7 @@ fn first_list() -> List {
     all
 }
 
-/// The networks that are only counted: none is in the first list, all families are.
+/// The networks that the rules were amended on: none is in the first list, all families are.
 fn second_list() -> List {
     let mut all = List::new();
     for (shape, activation) in [
@@ -299,6 +307,91 @@ fn second_list() -> List {
         "gru(4, 24x2, 4, time=10)",
         "rnn(4, 24x2, 4, time=5)",
         "gru(8, 12, 8, time=8)",
+    ] {
+        all.push(("recurrent", line.to_owned()));
+    }
+    all
+}
+
+/// The networks that are only counted.
+fn third_list() -> List {
+    let mut all = List::new();
+    for (shape, activation) in [
+        ("40x9", "relu"),
+        ("96x5", "relu"),
+        ("56x12", "tanh"),
+        ("20x4", "tanh"),
+        ("64x3", "sigmoid"),
+        ("128x6", "gelu"),
+        ("48x10", "silu"),
+        ("32x14", "elu"),
+        ("72x5", "selu"),
+        ("60x8", "leaky_relu(slope=0.05)"),
+        ("100x3", "softplus"),
+        ("24x10", "softsign"),
+        ("36x4", "mish"),
+        ("48x8", "hard_tanh"),
+    ] {
+        all.push(("mlp", format!("mlp(64, {shape}, 10, {activation})")));
+    }
+    for (shape, activation, norm) in [
+        ("56x8", "gelu", "layer"),
+        ("32x6", "tanh", "batch"),
+        ("72x4", "elu", "layer"),
+        ("96x6", "relu", "batch"),
+        ("40x5", "mish", "layer"),
+        ("64x3", "softplus", "batch"),
+    ] {
+        let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm})");
+        all.push(("normalized mlp", line));
+    }
+    for (shape, activation, norm) in [
+        ("40x14", "relu", "none"),
+        ("32x30", "gelu", "layer"),
+        ("64x8", "tanh", "none"),
+        ("48x12", "silu", "batch"),
+        ("24x48", "elu", "layer"),
+        ("80x6", "leaky_relu(slope=0.05)", "none"),
+    ] {
+        let line = format!("mlp(64, {shape}, 10, {activation}, norm={norm}, residual=true)");
+        all.push(("residual mlp", line));
+    }
+    for (shape, rest) in [
+        ("10x4", "relu"),
+        ("8x7", "selu"),
+        ("12x2, 16x2", "gelu, pool=max"),
+        ("10x5", "leaky_relu(slope=0.05), norm=batch"),
+        ("8x4", "hard_tanh"),
+        ("12x4", "elu, norm=group"),
+    ] {
+        all.push(("conv", format!("conv(1x8x8, {shape}, 4, {rest})")));
+    }
+    for (shape, rest) in [
+        ("10x6", "relu, norm=batch"),
+        ("8x9", "silu, norm=group"),
+        ("12x5", "tanh"),
+        ("10x8", "gelu"),
+        ("8x2, 12x2", "selu, norm=batch, pool=max"),
+        ("12x3", "leaky_relu(slope=0.05), norm=group"),
+    ] {
+        let line = format!("conv(1x8x8, {shape}, 4, {rest}, residual=true)");
+        all.push(("residual conv", line));
+    }
+    for rest in [
+        "layers=2, width=20, heads=2, vocab=28, context=10, norm=pre",
+        "layers=1, width=24, heads=4, vocab=28, context=12, norm=post, activation=relu",
+        "layers=3, width=24, heads=2, vocab=28, context=8, norm=pre, gated=true",
+        "layers=2, width=16, heads=4, vocab=28, context=10, norm=post",
+        "layers=1, width=40, heads=5, vocab=28, context=8, norm=pre, tied=false",
+    ] {
+        all.push(("attention", format!("transformer({rest})")));
+    }
+    for line in [
+        "lstm(5, 28, 5, time=8)",
+        "gru(5, 28, 5, time=10)",
+        "rnn(5, 28, 5, time=8)",
+        "lstm(4, 20x2, 4, time=7)",
+        "gru(6, 16x2, 6, time=6)",
     ] {
         all.push(("recurrent", line.to_owned()));
     }
