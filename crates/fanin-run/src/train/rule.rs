@@ -181,7 +181,7 @@ mod tests {
             decay: 0.1,
         };
         for optimizer in [plain, Optimizer::SGD, Optimizer::ADAM, Optimizer::ADAM_W] {
-            let portable = steps(optimizer, Piece::elements);
+            let portable = steps(optimizer, |piece| piece.elements());
             // SAFETY: this processor has AVX2, see above.
             let vectors = steps(optimizer, |piece| unsafe { piece.update_avx2() });
             assert_eq!(portable, vectors, "{optimizer:?}");

@@ -190,8 +190,8 @@ impl<R: BufRead> Rows<R> {
         let mut within = 0;
         loop {
             let input = self.file.fill_buf().map_err(unreadable)?;
-            let ended = input.is_empty();
             let (result, read, written) = self.parser.read_field(input, &mut out);
+            let line_end = input[..read].ends_with(b"\n");
             self.file.consume(read);
             field.extend_from_slice(&out[..written]);
             bytes += read as u64;
@@ -209,8 +209,9 @@ impl<R: BufRead> Rows<R> {
             if !last {
                 continue;
             }
-            // Blank lines before the row were passed over, so its own is reckoned from its end.
-            self.lines = self.parser.line().saturating_sub(u64::from(!ended));
+            // Blank lines before the row were passed over, so its own is reckoned from its end, which
+            // is a line end, the first half of one, or that of the file.
+            self.lines = self.parser.line().saturating_sub(u64::from(line_end));
             let line = self.lines.saturating_sub(within);
             let row = std::mem::take(&mut fields).into_iter();
             let row: Vec<String> = row
