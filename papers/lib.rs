@@ -18,6 +18,7 @@ pub mod training;
 
 mod desmith2020;
 mod dong2021;
+mod fixup2019;
 mod glorot2010;
 mod hanin2018;
 mod he2015;
@@ -74,6 +75,7 @@ pub const PAPERS: &[Paper] = &[
     xiao2018::PAPER,
     lu2019::PAPER,
     yang2019::PAPER,
+    fixup2019::PAPER,
     desmith2020::PAPER,
     siren2020::PAPER,
     dong2021::PAPER,

@@ -34,6 +34,6 @@ macro_rules! papers {
 }
 
 papers! {
-    desmith2020 dong2021 glorot2010 hanin2018 he2015 lu2019 makemore mishkin2016 pennington2017
+    desmith2020 dong2021 fixup2019 glorot2010 hanin2018 he2015 lu2019 makemore mishkin2016 pennington2017
     schoenholz2017 siren2020 sussillo2014 xiao2018 yang2019 yang2021
 }

@@ -86,8 +86,51 @@ fn pair(a: &Var, b: &Var) -> Var {
     let (x, y) = (a.array().clone(), b.array().clone());
     record(&[a, b], product(a.array(), b.array()), move |g, wanted| {
         vec![
-            wanted[0].then(|| sum_to(&product(&g, &transposed(&y)), &dims(&x))),
-            wanted[1].then(|| sum_to(&product(&transposed(&x), &g), &dims(&y))),
+            wanted[0].then(|| sum_to(&product_like(&x, &g, &transposed(&y)), &dims(&x))),
+            wanted[1].then(|| sum_to(&product_like(&y, &transposed(&x), &g), &dims(&y))),
         ]
     })
+}
+
+/// The product of two arrays of matrices, each of its matrices lying in memory as those of `like` do:
+/// of a view that exchanges the axes of a weight, the gradient comes back as such a view, and the
+/// weight's own is in order without a copy.
+fn product_like(like: &Array, a: &Array, b: &Array) -> Array {
+    let strides = like.layout().strides();
+    match strides {
+        [.., row, column] if row.unsigned_abs() < column.unsigned_abs() => {
+            transposed(&product(&transposed(b), &transposed(a)))
+        }
+        _ => product(a, b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::array::{Dense, array};
+    use crate::kernel::shape::permute;
+
+    #[test]
+    fn the_gradient_of_a_transposed_weight_lies_as_the_weight_does() {
+        // y = x Wᵀ with W of shape [3, 2]: at a gradient of ones, row k of W's is the sum of x's rows.
+        let x = array(&[2, 2], vec![1.0, 2.0, 10.0, 20.0]);
+        let seen: Arc<Mutex<Option<Array>>> = Arc::default();
+        let slot = Arc::clone(&seen);
+        let leaf = Var::leaf(array(&[3, 2], vec![0.5; 6]));
+        let weight = record(&[&leaf], leaf.array().clone(), move |g, _| {
+            *slot.lock().unwrap() = Some(g.clone());
+            vec![Some(g)]
+        });
+        let y = matmul(&Var::constant(x), &permute(&weight, &[1, 0])).unwrap();
+        let loss = record(&[&y], array(&[1], vec![0.0]), |_, _| {
+            vec![Some(array(&[2, 3], vec![1.0; 6]))]
+        });
+        loss.backward();
+        let gradient = seen.lock().unwrap().take().unwrap();
+        assert!(gradient.is_contiguous());
+        assert_eq!(*Dense::new(&gradient), [11.0, 22.0, 11.0, 22.0, 11.0, 22.0]);
+    }
 }

@@ -29,8 +29,13 @@ fn sum_middle(x: &[f32], outer: usize, middle: usize, inner: usize) -> Vec<f32> 
         return out;
     }
     if inner == 1 {
-        // A few long rows are cut into pieces, many short ones shared out.
-        if outer < 16 && middle > 4 * CHUNK {
+        // A few long rows are cut into pieces, many short ones shared out; little work is no reason to
+        // wake other threads.
+        if x.len() <= CHUNK {
+            for (o, row) in out.iter_mut().zip(x.chunks(middle)) {
+                *o = sum(row) as f32;
+            }
+        } else if outer < 16 && middle > 4 * CHUNK {
             for (o, row) in out.iter_mut().zip(x.chunks(middle)) {
                 let parts: Vec<f64> = row.par_chunks(CHUNK).map(sum).collect();
                 *o = parts.iter().sum::<f64>() as f32;
@@ -66,7 +71,9 @@ fn sum_middle(x: &[f32], outer: usize, middle: usize, inner: usize) -> Vec<f32> 
             *o = t as f32;
         }
     };
-    if outer == 1 {
+    if outer == 1 && x.len() <= CHUNK {
+        columns(0, &mut out, x);
+    } else if outer == 1 {
         // Columns are shared out in blocks wide enough for whole cache lines.
         let width = (inner.div_ceil(8)).max(64);
         out.par_chunks_mut(width)

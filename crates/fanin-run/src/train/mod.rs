@@ -15,6 +15,7 @@ mod look;
 mod loss;
 mod optimizer;
 mod pass;
+mod rule;
 
 use std::collections::BTreeMap;
 

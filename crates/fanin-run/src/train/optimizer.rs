@@ -1,11 +1,9 @@
 //! What changes the weights: gradient descent with momentum, Adam, AdamW.
-//!
-//! Each follows the arithmetic of its `torch.optim` namesake, in f32 with the step's factors
-//! reckoned in f64, so that curves can be held against PyTorch's.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::rule::{Piece, Rule};
 use crate::array::{Array, CHUNK, Dense};
 
 /// The rule by which a gradient changes a parameter.
@@ -97,126 +95,104 @@ impl State {
         clip: Option<f64>,
     ) -> bool {
         self.steps = self.steps.saturating_add(1);
-        let shrink = clip.map_or(1.0, |most| shrink(gradients, most));
-        let mut finite = true;
+        let gradients: Vec<Option<Dense>> = gradients
+            .iter()
+            .map(|g| g.as_ref().map(Dense::new))
+            .collect();
+        let shrink = clip.map_or(1.0, |most| shrink(&gradients, most));
+        let kept = self.optimizer.memory();
+        let mut pieces = Vec::new();
+        let mut elements = 0;
         let memories = self.memory.iter_mut().zip(&self.factors);
         for ((weight, gradient), (memory, factor)) in
-            weights.iter_mut().zip(gradients).zip(memories)
+            weights.iter_mut().zip(&gradients).zip(memories)
         {
             let Some(gradient) = gradient else { continue };
-            let rate = rate * factor;
-            let g = Dense::new(gradient);
+            let rule = Rule::new(self.optimizer, self.steps, rate * factor, shrink);
             // Parameters are made dense and stay so; nothing else holds them between two passes.
-            let w = weight.storage_mut::<f32>();
-            finite &= match self.optimizer {
-                Optimizer::Sgd { momentum, decay } => {
-                    sgd(w, &g, &mut memory[0], [rate, momentum, decay, shrink])
-                }
-                Optimizer::Adam {
-                    beta1,
-                    beta2,
-                    epsilon,
-                    decay,
-                } => {
-                    let t = self.steps;
-                    let rates = Rates {
-                        keep: (1.0 - rate * decay) as f32,
-                        beta: [beta1 as f32, beta2 as f32],
-                        // 1 − β is exact only when taken before rounding to f32.
-                        rest: [(1.0 - beta1) as f32, (1.0 - beta2) as f32],
-                        step: (rate / (1.0 - beta1.powi(t))) as f32,
-                        root: (1.0 - beta2.powi(t)).sqrt() as f32,
-                        epsilon: epsilon as f32,
-                        shrink: shrink as f32,
-                    };
-                    adam(w, &g, memory, rates)
-                }
-            };
+            let weight = weight.storage_mut::<f32>();
+            elements += weight.len();
+            for array in memory.iter_mut().take(kept) {
+                array.resize(weight.len(), 0.0);
+            }
+            let [first, second] = memory;
+            let (mut first, mut second) = (first.chunks_mut(CHUNK), second.chunks_mut(CHUNK));
+            let chunks = weight.chunks_mut(CHUNK).zip(gradient.chunks(CHUNK));
+            pieces.extend(chunks.map(|(weight, gradient)| Piece {
+                rule,
+                weight,
+                gradient,
+                memory: [&mut first, &mut second].map(|m| m.next().unwrap_or_default()),
+            }));
         }
-        finite
+        if elements < PARALLEL {
+            pieces.into_iter().fold(true, |all, p| all & p.update())
+        } else {
+            let pieces = pieces.into_par_iter().map(Piece::update);
+            pieces.reduce(|| true, |a, b| a & b)
+        }
     }
 }
+
+/// Elements from which the parameters are shared out over threads; of fewer, a change takes no longer
+/// than waking a thread.
+const PARALLEL: usize = 1 << 16;
 
 /// The factor that brings the norm of all gradients together down to `most`, as
 /// `torch.nn.utils.clip_grad_norm_` does (Pascanu et al. 2013).
-fn shrink(gradients: &[Option<Array>], most: f64) -> f64 {
-    let square: f64 = gradients
+fn shrink(gradients: &[Option<Dense>], most: f64) -> f64 {
+    let square = |c: &[f32]| -> f64 { c.iter().map(|&v| f64::from(v) * f64::from(v)).sum() };
+    let pieces: Vec<&[f32]> = gradients
         .iter()
         .flatten()
-        .map(|g| {
-            let g = Dense::new(g);
-            let parts: Vec<f64> = g
-                .par_chunks(CHUNK)
-                .map(|c| c.iter().map(|&v| f64::from(v) * f64::from(v)).sum())
-                .collect();
-            parts.iter().sum::<f64>()
-        })
-        .sum();
-    (most / (square.sqrt() + 1e-6)).min(1.0)
+        .flat_map(|g| g.chunks(CHUNK))
+        .collect();
+    let elements: usize = pieces.iter().map(|p| p.len()).sum();
+    let squares: Vec<f64> = if elements < PARALLEL {
+        pieces.into_iter().map(square).collect()
+    } else {
+        pieces.into_par_iter().map(square).collect()
+    };
+    (most / (squares.iter().sum::<f64>().sqrt() + 1e-6)).min(1.0)
 }
 
-fn sgd(w: &mut [f32], g: &[f32], buffer: &mut Vec<f32>, numbers: [f64; 4]) -> bool {
-    let [rate, momentum, decay, shrink] = numbers.map(|x| x as f32);
-    let step = |w: &mut f32, g: f32| *w -= rate * g;
-    if momentum == 0.0 {
-        return w
-            .par_chunks_mut(CHUNK)
-            .zip(g.par_chunks(CHUNK))
-            .map(|(w, g)| {
-                for (w, &g) in w.iter_mut().zip(g) {
-                    step(w, g * shrink + decay * *w);
-                }
-                all_finite(w)
-            })
-            .reduce(|| true, |a, b| a & b);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::array;
+
+    /// The weights after three steps on parameters of these sizes.
+    fn steps(optimizer: Optimizer, sizes: &[usize]) -> Vec<Vec<f32>> {
+        let wave = |n: usize, f: f32| array(&[n], (0..n).map(|k| (k as f32 * f).sin()).collect());
+        let mut weights: Vec<Array> = sizes.iter().map(|&n| wave(n, 0.3)).collect();
+        let mut state = State::new(optimizer, vec![1.0; sizes.len()]);
+        for t in 1..=3 {
+            let gradients: Vec<_> = sizes.iter().map(|&n| Some(wave(n, t as f32))).collect();
+            assert!(state.update(&mut weights, &gradients, 0.01, None));
+        }
+        weights.iter().map(|w| Dense::new(w).to_vec()).collect()
     }
-    // The first gradient is taken whole; from zeros, b ← μ b + g gives just that.
-    buffer.resize(w.len(), 0.0);
-    w.par_chunks_mut(CHUNK)
-        .zip(g.par_chunks(CHUNK))
-        .zip(buffer.par_chunks_mut(CHUNK))
-        .map(|((w, g), b)| {
-            for ((w, &g), b) in w.iter_mut().zip(g).zip(b) {
-                *b = *b * momentum + (g * shrink + decay * *w);
-                step(w, *b);
-            }
-            all_finite(w)
-        })
-        .reduce(|| true, |a, b| a & b)
-}
 
-/// Adam's factors of one step.
-#[derive(Clone, Copy)]
-struct Rates {
-    keep: f32,
-    beta: [f32; 2],
-    rest: [f32; 2],
-    step: f32,
-    root: f32,
-    epsilon: f32,
-    shrink: f32,
-}
+    #[test]
+    fn sharing_parameters_out_changes_no_bit() {
+        let (large, small) = (PARALLEL + 123, CHUNK + 5);
+        for optimizer in [Optimizer::SGD, Optimizer::ADAM] {
+            let both = steps(optimizer, &[large, small]);
+            let alone = steps(optimizer, &[small]);
+            assert_eq!(both[1], alone[0], "{optimizer:?}");
+            assert_eq!(both[0][..small], alone[0], "{optimizer:?}");
+        }
+    }
 
-fn adam(w: &mut [f32], g: &[f32], memory: &mut [Vec<f32>; 2], r: Rates) -> bool {
-    let [mean, square] = memory;
-    mean.resize(w.len(), 0.0);
-    square.resize(w.len(), 0.0);
-    w.par_chunks_mut(CHUNK)
-        .zip(g.par_chunks(CHUNK))
-        .zip(mean.par_chunks_mut(CHUNK).zip(square.par_chunks_mut(CHUNK)))
-        .map(|((w, g), (m, v))| {
-            for ((w, &g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
-                let g = g * r.shrink;
-                *m = *m * r.beta[0] + g * r.rest[0];
-                *v = *v * r.beta[1] + g * g * r.rest[1];
-                *w = *w * r.keep - r.step * *m / (v.sqrt() / r.root + r.epsilon);
-            }
-            all_finite(w)
-        })
-        .reduce(|| true, |a, b| a & b)
-}
-
-/// Whether no element is NaN or infinite; without branches, so that it costs next to nothing.
-fn all_finite(x: &[f32]) -> bool {
-    x.iter().fold(true, |all, v| all & v.is_finite())
+    #[test]
+    fn clipping_brings_the_common_norm_down() {
+        // A norm of 5 over two parameters, to be 1: a fifth of each gradient is left.
+        let gradients = [Some(array(&[1], vec![3.0])), Some(array(&[1], vec![4.0]))];
+        let mut weights = vec![array(&[1], vec![0.0]), array(&[1], vec![0.0])];
+        let mut state = State::new(Optimizer::SGD, vec![1.0; 2]);
+        assert!(state.update(&mut weights, &gradients, 1.0, Some(1.0)));
+        for (weight, expected) in weights.iter().zip([-0.6, -0.8]) {
+            assert!((Dense::new(weight)[0] - expected).abs() < 1e-6);
+        }
+    }
 }

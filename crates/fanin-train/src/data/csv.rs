@@ -1,8 +1,10 @@
 //! CSV: numbers in columns, one of them the target.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
 use super::fit::{Raw, inputs, standardize, targets, too_many};
 use super::{BYTES, ELEMENTS, open};
@@ -10,7 +12,7 @@ use crate::{Dataset, Form, Output, Samples, TrainError};
 
 /// Most columns of a line.
 const COLUMNS: usize = 1 << 20;
-/// Most bytes of a line.
+/// Most bytes of a line, with those of its fields that hold line ends.
 const LINE: u64 = 1 << 24;
 
 pub(super) fn read(
@@ -43,18 +45,10 @@ struct Table {
 
 impl Table {
     fn parse(file: impl Read, label: Option<&str>) -> Result<Self, String> {
-        let mut lines = Lines {
-            file: BufReader::new(file.take(BYTES)),
-            number: 0,
-        };
-        let first = lines
-            .next_line()?
+        let mut rows = Rows::new(file)?;
+        let (first, names) = rows
+            .next_row()?
             .ok_or("is empty; a CSV has a sample on each line")?;
-        let separator = [',', ';', '\t']
-            .into_iter()
-            .max_by_key(|&c| (first.matches(c).count(), c == ','))
-            .unwrap_or(',');
-        let names = fields(&first, separator);
         if names.len() < 2 || names.len() > COLUMNS {
             return Err(format!(
                 "its first line has {} column(s); a CSV needs at least one of inputs and one of targets, parted by commas, semicolons or tabs",
@@ -81,11 +75,10 @@ impl Table {
             labels: Vec::new(),
         };
         if !header {
-            table.push(&names, target, lines.number, &names)?;
+            table.push(&names, target, first, names.len())?;
         }
-        while let Some(line) = lines.next_line()? {
-            let row = fields(&line, separator);
-            table.push(&row, target, lines.number, &names)?;
+        while let Some((line, row)) = rows.next_row()? {
+            table.push(&row, target, line, names.len())?;
         }
         if table.labels.is_empty() {
             return Err("has names of columns but not one sample".to_owned());
@@ -97,14 +90,13 @@ impl Table {
         &mut self,
         row: &[String],
         target: usize,
-        line: usize,
-        names: &[String],
+        line: u64,
+        columns: usize,
     ) -> Result<(), String> {
-        if row.len() != names.len() {
+        if row.len() != columns {
             return Err(format!(
-                "line {line} has {} columns and the first line {}",
-                row.len(),
-                names.len()
+                "line {line} has {} columns and the first line {columns}",
+                row.len()
             ));
         }
         if self.values.len() + self.width > ELEMENTS {
@@ -147,62 +139,95 @@ impl Table {
     }
 }
 
-struct Lines<R> {
-    file: BufReader<R>,
-    /// Of the line read last, from 1.
-    number: usize,
+/// The rows of a CSV, quotes resolved.
+struct Rows<R> {
+    file: R,
+    parser: Reader,
+    /// Lines that have been read whole.
+    lines: u64,
 }
 
-impl<R: Read> Lines<R> {
-    /// The next line that is not blank.
-    fn next_line(&mut self) -> Result<Option<String>, String> {
+/// A row: the number of its first line, and its fields, trimmed.
+type Row = (u64, Vec<String>);
+
+impl<R: Read> Rows<io::Chain<io::Cursor<Vec<u8>>, BufReader<io::Take<R>>>> {
+    /// Takes the separator that the first line holds most of.
+    fn new(file: R) -> Result<Self, String> {
+        let mut file = BufReader::new(file.take(BYTES));
+        let (mut start, mut from) = (Vec::new(), 0);
+        while start[from..].trim_ascii().is_empty() {
+            from = start.len();
+            let room = LINE.saturating_sub(from as u64);
+            let line = (&mut file).take(room).read_until(b'\n', &mut start);
+            if line.map_err(unreadable)? == 0 {
+                break;
+            }
+            if start.starts_with("\u{feff}".as_bytes()) {
+                start.drain(..3);
+            }
+        }
+        let count = |c: u8| start[from..].iter().filter(|&&b| b == c).count();
+        let separator = [b',', b';', b'\t']
+            .into_iter()
+            .max_by_key(|&c| (count(c), c == b','));
+        Ok(Self {
+            file: io::Cursor::new(start).chain(file),
+            parser: ReaderBuilder::new()
+                .delimiter(separator.unwrap_or(b','))
+                .build(),
+            lines: 0,
+        })
+    }
+}
+
+impl<R: BufRead> Rows<R> {
+    /// The next row that is not blank.
+    fn next_row(&mut self) -> Result<Option<Row>, String> {
+        let mut fields = Vec::new();
+        let (mut field, mut bytes) = (Vec::new(), 0);
+        let mut out = [0; 1024];
+        // Line ends in quotes belong to the row.
+        let mut within = 0;
         loop {
-            let mut line = Vec::new();
-            let got = (&mut self.file)
-                .take(LINE)
-                .read_until(b'\n', &mut line)
-                .map_err(|e| format!("cannot be read: {e}"))?;
-            if got == 0 {
-                return Ok(None);
+            let input = self.file.fill_buf().map_err(unreadable)?;
+            let (result, read, written) = self.parser.read_field(input, &mut out);
+            let line_end = input[..read].ends_with(b"\n");
+            self.file.consume(read);
+            field.extend_from_slice(&out[..written]);
+            bytes += read as u64;
+            if bytes > LINE {
+                let line = self.lines + 1;
+                return Err(format!("line {line} is longer than {LINE} bytes"));
             }
-            self.number += 1;
-            if got as u64 == LINE {
-                return Err(format!("line {} is longer than {LINE} bytes", self.number));
+            let last = match result {
+                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => continue,
+                ReadFieldResult::End => return Ok(None),
+                ReadFieldResult::Field { record_end } => record_end,
+            };
+            within += field.iter().filter(|&&b| b == b'\n').count() as u64;
+            fields.push(std::mem::take(&mut field));
+            if !last {
+                continue;
             }
-            let text = String::from_utf8(line)
-                .map_err(|_| format!("line {} is no text; a CSV is UTF-8", self.number))?;
-            let text = text
-                .trim_end_matches(['\r', '\n'])
-                .trim_start_matches('\u{feff}');
-            if !text.trim().is_empty() {
-                return Ok(Some(text.to_owned()));
+            // Blank lines before the row were passed over, so its own is reckoned from its end, which
+            // is a line end, the first half of one, or that of the file.
+            self.lines = self.parser.line().saturating_sub(u64::from(line_end));
+            let line = self.lines.saturating_sub(within);
+            let row = std::mem::take(&mut fields).into_iter();
+            let row: Vec<String> = row
+                .map(|field| String::from_utf8(field).map(|text| text.trim().to_owned()))
+                .collect::<Result<_, _>>()
+                .map_err(|_| format!("line {line} is no text; a CSV is UTF-8"))?;
+            if row.len() > 1 || row.iter().any(|field| !field.is_empty()) {
+                return Ok(Some((line, row)));
             }
+            (within, bytes) = (0, 0);
         }
     }
 }
 
-/// The fields of a line; a field in double quotes may hold the separator, and `""` for a quote.
-fn fields(line: &str, separator: char) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut field = String::new();
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                field.push('"');
-                chars.next();
-            }
-            '"' if quoted || field.trim().is_empty() => quoted = !quoted,
-            c if c == separator && !quoted => {
-                all.push(field.trim().to_owned());
-                field.clear();
-            }
-            c => field.push(c),
-        }
-    }
-    all.push(field.trim().to_owned());
-    all
+fn unreadable(e: io::Error) -> String {
+    format!("cannot be read: {e}")
 }
 
 #[cfg(test)]
@@ -227,8 +252,33 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hold_separators() {
-        assert_eq!(fields("1,\"a, \"\"b\"\"\",2", ','), ["1", "a, \"b\"", "2"]);
+    fn quotes_hold_separators_and_line_ends() {
+        let text = "1,\"a, \"\"b\"\"\"\n2,\"c\nd\"\n";
+        let (width, values, labels) = table(text, None).unwrap();
+        assert_eq!((width, values), (1, vec![1.0, 2.0]));
+        assert_eq!(labels, ["a, \"b\"", "c\nd"]);
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does() {
+        for (text, line) in [
+            ("a,b\n\n \n1,2\n\nx,2", 6),
+            ("\r\na,b\r\n1,2\r\n\r\nx,2\r\n", 5),
+            ("a,b\n1,\"2\n\"\nx,\"\n\n\"\n", 4),
+        ] {
+            let error = table(text, None).unwrap_err();
+            let place = format!("line {line}, column 1: `x` is no finite number");
+            assert!(error.contains(&place), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_does_not_take_the_whole_file() {
+        let endless = b"a,b\n1,\"".chain(io::repeat(b'7'));
+        let error = Table::parse(endless, None).err().unwrap();
+        assert!(error.contains("line 2 is longer than"), "{error}");
+        let error = Table::parse(io::repeat(b'7'), None).err().unwrap();
+        assert!(error.contains("line 1 is longer than"), "{error}");
     }
 
     #[test]
