@@ -240,6 +240,14 @@ fn everything_explains_itself() {
     assert!(he.contains("kaiming_normal") && he.contains("He"), "{he}");
     let gelu = output(&["explain", "gelu"], 0);
     assert!(gelu.contains("1.5335"), "{gelu}");
+    // An initializer and an activation have this name: both are told.
+    let both = output(&["explain", "identity"], 0);
+    assert!(both.contains("Recurrent weights"), "{both}");
+    assert!(both.contains("E[f^2]"), "{both}");
+    let both = output(&["explain", "identity", "--format", "json"], 0);
+    let both: serde_json::Value = serde_json::from_str(&both).unwrap();
+    assert_eq!(both["name"], "identity");
+    assert_eq!(both["also"][0]["activation"], "identity");
     let mistyped = fanin(&["explain", "kaimng_normal"]).output().unwrap();
     assert_eq!(mistyped.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&mistyped.stderr).contains("kaiming_normal"));
