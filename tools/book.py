@@ -247,7 +247,7 @@ def reference(fanin: Path) -> list[str]:
             name, _, summary = line.strip().partition(" ")
             text = run(fanin, f"fanin explain {name}")
             # One name may be several things, told one after the other: the identity.
-            told = re.split(rf"\n\n(?={re.escape(name)}\n)", text)
+            told = re.split(rf"\n\n(?={re.escape(name)}, the )", text)
             text = next((t for t in told if (group == "activations") == ("\nGain\n" in t)), text)
             head, _, rest = text.partition("\n")
             page = [f"# {head.strip()}"]

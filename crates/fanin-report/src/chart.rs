@@ -246,7 +246,9 @@ fn curve(label: &str, points: &[Point], scale: Axis, frame: Frame) -> String {
             &point.title,
         );
         if point.blamed && blamed <= NAMED {
-            names.beside(&mut svg, place, &point.title);
+            let before = index.checked_sub(1).and_then(|k| points.get(k));
+            let rises = before.is_none_or(|p| p.measured <= point.measured);
+            names.beside(&mut svg, place, rises, &point.title);
         }
     }
     svg.push_str("</svg>");
@@ -267,17 +269,23 @@ struct Names {
 
 impl Names {
     /// Writes the name of a layer where there is room; the title and the tables have it anyway.
-    fn beside(&mut self, svg: &mut String, [x, y]: [f64; 2], title: &str) {
-        /// What a name takes of a picture on a phone.
+    fn beside(&mut self, svg: &mut String, [x, y]: [f64; 2], rises: bool, title: &str) {
+        /// What a name takes of the width of a picture on a phone.
         const ROOM: f64 = 0.25;
         let free = |side: usize| self.last[side].is_none_or(|last| x - last > ROOM);
-        let sides = if y < 0.2 { [1, 1] } else { [0, 1] };
+        let sides = if y < 0.06 { [1, 1] } else { [0, 1] };
         let Some(side) = sides.into_iter().find(|&side| free(side)) else {
             return;
         };
         self.last[side] = Some(x);
         let (name, _) = title.split_once(": ").unwrap_or((title, ""));
-        let (anchor, away) = if x < 0.5 { ("start", 9) } else { ("end", -9) };
+        // Above a curve that rises there is room on the left, below it on the right.
+        let left = match x {
+            x if x < ROOM => false,
+            x if x > 1.0 - ROOM => true,
+            _ => rises == (side == 0),
+        };
+        let (anchor, away) = if left { ("end", -7) } else { ("start", 7) };
         let _ = write!(
             svg,
             "<text class=\"who\" x=\"{}\" y=\"{}\" dx=\"{away}\" dy=\"{}\" text-anchor=\"{anchor}\">{}</text>",

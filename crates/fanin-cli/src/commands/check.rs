@@ -11,7 +11,7 @@ use fanin_report::Report;
 use fanin_run::Data;
 
 use crate::args::{CheckArgs, FixMode, Format, OptimizerName};
-use crate::commands::{check, make_plan, open, read_plan, write_text};
+use crate::commands::{check, has_folder, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
 /// Layers that the terminal table lists.
@@ -20,6 +20,8 @@ pub(crate) fn rows(all: bool) -> usize {
 }
 
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
+    has_folder(args.html.as_deref())?;
+    has_folder(args.output.as_deref())?;
     let (network, data) = open(&args.model, args.data.as_deref())?;
     let (data, labels) = split_labels(data);
     let (plan, weights) = weights(args, &network, printer)?;

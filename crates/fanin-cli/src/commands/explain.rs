@@ -44,6 +44,7 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
 
 /// Something that is explained: as JSON, and as an article.
 struct Topic {
+    kind: &'static str,
     document: Value,
     title: String,
     sections: Vec<(&'static str, String)>,
@@ -84,10 +85,11 @@ fn print(topics: Vec<Topic>, printer: &Printer) -> anyhow::Result<Status> {
         return Ok(Status::Fine);
     }
     for (k, topic) in topics.iter().enumerate() {
-        if k > 0 {
-            printer.print("\n")?;
-        }
-        article(&topic.title, &topic.sections, printer)?;
+        let title = match k {
+            0 => topic.title.clone(),
+            _ => format!("\n{}, the {}", topic.title, topic.kind),
+        };
+        article(&title, &topic.sections, printer)?;
     }
     Ok(Status::Fine)
 }
@@ -178,6 +180,7 @@ fn initializer(entry: &fanin::Entry) -> Topic {
         sections.insert(0, ("Also called", entry.aliases.join(", ")));
     }
     Topic {
+        kind: "initializer",
         document,
         title: entry.name.to_owned(),
         sections,
@@ -195,6 +198,7 @@ fn finding(page: &Page) -> Topic {
         "reference": page.reference,
     });
     Topic {
+        kind: "finding",
         document,
         title: format!("{}: {}", page.code, page.title),
         sections: vec![
@@ -221,6 +225,7 @@ fn explain_activation(activation: Activation) -> Topic {
         "chi": slope / second,
     });
     Topic {
+        kind: "activation",
         document,
         title: activation.to_string(),
         sections: vec![
@@ -254,6 +259,7 @@ fn architecture(guide: &Guide) -> Topic {
         "examples": guide.examples,
     });
     Topic {
+        kind: "architecture",
         document,
         title: guide.name.to_owned(),
         sections: vec![
@@ -285,6 +291,7 @@ fn explain_recipe(recipe: Recipe) -> Topic {
         "what": recipe.describe(),
     });
     Topic {
+        kind: "recipe",
         document,
         title: recipe.name().to_owned(),
         sections: vec![
@@ -309,6 +316,7 @@ fn explain_lesson(lesson: Lesson) -> Topic {
         "source": page.source,
     });
     Topic {
+        kind: "lesson",
         document,
         title: format!("{lesson}: {}", page.title),
         sections: vec![
