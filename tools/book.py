@@ -246,9 +246,9 @@ def reference(fanin: Path) -> list[str]:
         elif line.strip() and group:
             name, _, summary = line.strip().partition(" ")
             text = run(fanin, f"fanin explain {name}")
-            if group == "activations" and "\nGain\n" not in text:
-                # An initializer of the same name comes first: the identity.
-                text = f"{name}\n\nGain\n  {summary.strip()}\n"
+            # One name may be several things, told one after the other: the identity.
+            told = re.split(rf"\n\n(?={re.escape(name)}, the )", text)
+            text = next((t for t in told if (group == "activations") == ("\nGain\n" in t)), text)
             head, _, rest = text.partition("\n")
             page = [f"# {head.strip()}"]
             for section in re.split(r"\n(?=\S)", rest.rstrip()):

@@ -47,6 +47,9 @@ pub struct Fixed {
     pub findings_before: Vec<Finding>,
     /// The values before, in the order of [`Checkup::values`].
     pub values_before: Vec<ValueRow>,
+    /// What other seeds said before, if they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats_before: Option<Repeats>,
 }
 
 /// One change that was made.

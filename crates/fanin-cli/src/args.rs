@@ -172,7 +172,18 @@ pub(crate) struct FillArgs {
     pub force: bool,
 }
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  fanin check model.onnx                                     the file's weights, or auto's
+  fanin check \"mlp(784, 256x30, 10, relu)\" --recipe torch   would PyTorch's defaults train?
+  fanin check model.onnx --html report.html                  the same as a page with pictures
+  fanin check model.onnx --fix -o fixed.safetensors          change, check again, write
+  fanin check model.onnx --recipe he --seeds 20              how often would luck spoil it?
+
+`fanin explain F101` explains a finding. Exit status: 0 fine, 1 faulty, 2 bad input.";
+
 #[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub model: ModelArgs,

@@ -97,7 +97,22 @@ impl Progress {
 pub(crate) fn error(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
     // Standard error that is gone is no reason to fail differently.
-    let _ = writeln!(err, "{} {error:#}", owo("error:"));
+    let _ = writeln!(err, "{} {}", owo("error:"), sentence(error));
+}
+
+/// An error and its causes, without those that it has said itself.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
 }
 
 fn owo(text: &str) -> String {
@@ -111,4 +126,18 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_the_error_names_is_not_said_twice() {
+        let cause = anyhow::anyhow!("no such file");
+        let error = cause
+            .context("cannot read a.onnx: no such file")
+            .context("b");
+        assert_eq!(sentence(&error), "b: cannot read a.onnx: no such file");
+    }
 }

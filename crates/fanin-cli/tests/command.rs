@@ -240,9 +240,35 @@ fn everything_explains_itself() {
     assert!(he.contains("kaiming_normal") && he.contains("He"), "{he}");
     let gelu = output(&["explain", "gelu"], 0);
     assert!(gelu.contains("1.5335"), "{gelu}");
+    // An initializer and an activation have this name: both are told.
+    let both = output(&["explain", "identity"], 0);
+    assert!(both.contains("Recurrent weights"), "{both}");
+    assert!(both.contains("\nidentity, the activation\n"), "{both}");
+    assert!(both.contains("E[f^2]"), "{both}");
+    let both = output(&["explain", "identity", "--format", "json"], 0);
+    let both: serde_json::Value = serde_json::from_str(&both).unwrap();
+    assert_eq!(both["name"], "identity");
+    assert_eq!(both["also"][0]["activation"], "identity");
     let mistyped = fanin(&["explain", "kaimng_normal"]).output().unwrap();
     assert_eq!(mistyped.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&mistyped.stderr).contains("kaiming_normal"));
+}
+
+#[test]
+fn a_page_without_a_folder_is_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("none").join("page.html");
+    let page = page.to_str().unwrap();
+    for arguments in [
+        ["check", CHAIN, "--html", page],
+        ["compare", CHAIN, "--html", page],
+    ] {
+        let output = fanin(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("there is no folder"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
 
 #[test]

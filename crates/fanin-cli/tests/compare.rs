@@ -65,6 +65,7 @@ fn the_page_needs_nothing_else_and_the_result_is_still_printed() {
         "zeros",
         "lecun",
         "gradient rms",
+        "The gradient of each layer's weights at the first step",
         "prefers-color-scheme",
         "faulty",
     ] {
@@ -95,6 +96,12 @@ fn a_lesson_tells_what_it_measured() {
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(page.contains("<h2>Why</h2>") && page.contains("<svg"));
+    // The picture comes before the numbers, under a title that says what is seen in it.
+    let picture = page.find("<h3 class=\"sub\">Loss: ").unwrap();
+    let title = &page[picture..picture + 200];
+    assert!(title.contains("prior train"), "{title}");
+    assert!(picture < page.find("<p class=\"seen\">").unwrap());
+    assert!(page.contains("class=\"n bar s1\""), "no bars behind counts");
     let output = fanin(&["compare", "--lesson", "bias", "--format", "json", "-q"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["lesson"], "bias");

@@ -198,6 +198,24 @@ fn seeds_give_probabilities() {
 }
 
 #[test]
+fn seeds_are_asked_before_and_after_a_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fixed.safetensors");
+    let file = file.to_str().unwrap();
+    for how in ["--fix=initializer", "--fix=rescale"] {
+        let arguments = ["check", FADING, "--recipe", "torch", how, "-o", file];
+        let arguments = [&arguments[..], &["--seeds", "3"]].concat();
+        let report = json(&arguments, 0);
+        conforms(&report);
+        let before = &report["fixed"]["repeats_before"];
+        assert_eq!(before["faulty"]["count"], 3, "{how}");
+        assert_eq!(report["repeats"]["healthy"]["count"], 3, "{how}");
+        let text = run(&arguments, 0);
+        assert_eq!(text.matches("over 3 seeds").count(), 2, "{how}: {text}");
+    }
+}
+
+#[test]
 fn each_way_of_fixing_is_shown_before_and_after() {
     let folder = tempfile::tempdir().unwrap();
     for how in ["initializer", "rescale", "predict"] {

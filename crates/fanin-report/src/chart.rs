@@ -36,7 +36,7 @@ impl LogScale {
     }
 
     /// Where a value lies on the axis, 0 to 1; the ends hold what is beyond them (0, ∞, NaN).
-    fn position(&self, value: f64) -> f64 {
+    pub(crate) fn position(&self, value: f64) -> f64 {
         if value.is_nan() || value == f64::INFINITY {
             return 1.0;
         }
@@ -44,6 +44,17 @@ impl LogScale {
             return 0.0;
         }
         ((value.log10() - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+    }
+
+    /// Labelled values, from below: at most about eight decades.
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
+        let decades = (self.high - self.low) as usize;
+        let step = decades.div_ceil(8).max(1);
+        (0..=decades)
+            .step_by(step)
+            .map(|k| self.low + k as f64)
+            .map(|exponent| (10f64.powf(exponent), power(exponent)))
+            .collect()
     }
 
     /// The ends of the axis in words, `width` characters: `1e-3      10`.
@@ -114,16 +125,7 @@ impl Axis {
     /// Labelled values, from below.
     fn ticks(self) -> Vec<(f64, String)> {
         match self {
-            Self::Log(scale) => {
-                // At most about eight labelled decades.
-                let decades = (scale.high - scale.low) as usize;
-                let step = decades.div_ceil(8).max(1);
-                (0..=decades)
-                    .step_by(step)
-                    .map(|k| scale.low + k as f64)
-                    .map(|exponent| (10f64.powf(exponent), power(exponent)))
-                    .collect()
-            }
+            Self::Log(scale) => scale.ticks(),
             Self::Cosine { low } => (0..=4)
                 .map(|k| low + (1.0 - low) * f64::from(k) / 4.0)
                 .map(|value| (value, format!("{value}")))
@@ -147,33 +149,31 @@ pub(crate) struct Point {
     pub blamed: bool,
 }
 
-/// How large a curve is drawn; letters keep their size, so that a narrow one is for a narrow place.
+/// How large a curve is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Frame {
-    width: f64,
-    height: f64,
+    /// The class that gives its height.
+    class: &'static str,
     /// About how many layers get a number below them.
     numbers: usize,
 }
 
 /// As wide as the page.
 pub(crate) const WIDE: Frame = Frame {
-    width: 960.0,
-    height: 300.0,
+    class: "plot",
     numbers: 12,
 };
 
-/// Half as wide, for two side by side.
+/// For two side by side.
 pub(crate) const HALF: Frame = Frame {
-    width: 470.0,
-    height: 240.0,
-    numbers: 6,
+    class: "plot half",
+    numbers: 8,
 };
 
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 40.0;
+/// The side of the square that lines are drawn in before they are stretched over the picture.
+const SQUARE: f64 = 1000.0;
+/// Points that are named beside their dot, where no more than these are blamed.
+const NAMED: usize = 6;
 
 /// The axis that holds all of these points.
 pub(crate) fn scale_of<'a>(points: impl Iterator<Item = &'a Point>) -> LogScale {
@@ -199,52 +199,108 @@ pub(crate) fn cosine_curve(label: &str, points: &[Point]) -> String {
     curve(label, points, Axis::Cosine { low }, WIDE)
 }
 
+/// Places are shares of the picture, so that it fits any width and letters and dots keep their size:
+/// lines lie in a square that is stretched, everything else at percentages.
 fn curve(label: &str, points: &[Point], scale: Axis, frame: Frame) -> String {
-    let Frame { width, height, .. } = frame;
-    let x = |index: usize| {
-        LEFT + (width - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64
-    };
-    let y = |value: f64| TOP + (height - TOP - BOTTOM) * (1.0 - scale.position(value));
+    let x = |index: usize| (index as f64 + 0.5) / points.len().max(1) as f64;
+    let y = |value: f64| 1.0 - scale.position(value);
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
+        "<svg class=\"{}\" role=\"img\" aria-label=\"{}\">",
+        frame.class,
         escape(label)
     );
     grid(&mut svg, scale, frame, y, points.len(), x);
-    for (upper, lower) in bands(points, &x, &y) {
+    let _ = write!(
+        svg,
+        "<svg viewBox=\"0 0 {SQUARE} {SQUARE}\" preserveAspectRatio=\"none\">"
+    );
+    let (wide, high) = (|index| SQUARE * x(index), |value| SQUARE * y(value));
+    for (upper, lower) in bands(points, &wide, &high) {
         let _ = write!(svg, "<path class=\"band\" d=\"M{upper}L{lower}Z\"/>");
     }
-    for run in runs(points.iter().map(|p| p.predicted), &x, &y) {
+    for run in runs(points.iter().map(|p| p.predicted), &wide, &high) {
         let _ = write!(svg, "<polyline class=\"predicted\" points=\"{run}\"/>");
     }
     for run in runs(
         points
             .iter()
             .map(|p| Some(p.measured).filter(|m| m.is_finite())),
-        &x,
-        &y,
+        &wide,
+        &high,
     ) {
         let _ = write!(svg, "<polyline class=\"measured\" points=\"{run}\"/>");
     }
+    svg.push_str("</svg>");
+    let blamed = points.iter().filter(|point| point.blamed).count();
+    let mut names = Names::default();
     for (index, point) in points.iter().enumerate() {
         if matches!(scale, Axis::Cosine { .. }) && point.measured.is_nan() {
             continue;
         }
+        let place = [x(index), y(point.measured)];
         dot(
             &mut svg,
-            [x(index), y(point.measured)],
+            place.map(share),
             Some(index),
             point.blamed,
             &point.title,
         );
+        if point.blamed && blamed <= NAMED {
+            let before = index.checked_sub(1).and_then(|k| points.get(k));
+            let rises = before.is_none_or(|p| p.measured <= point.measured);
+            names.beside(&mut svg, place, rises, &point.title);
+        }
     }
     svg.push_str("</svg>");
     svg
 }
 
+/// A share of the picture's width or height: `12.5%`.
+fn share(place: f64) -> String {
+    format!("{:.2}%", 100.0 * place)
+}
+
+/// Names beside dots, above and below by turns, so that neighbours do not lie on each other.
+#[derive(Default)]
+struct Names {
+    /// Where the last name above and the last name below belong.
+    last: [Option<f64>; 2],
+}
+
+impl Names {
+    /// Writes the name of a layer where there is room; the title and the tables have it anyway.
+    fn beside(&mut self, svg: &mut String, [x, y]: [f64; 2], rises: bool, title: &str) {
+        /// What a name takes of the width of a picture on a phone.
+        const ROOM: f64 = 0.25;
+        let free = |side: usize| self.last[side].is_none_or(|last| x - last > ROOM);
+        let sides = if y < 0.06 { [1, 1] } else { [0, 1] };
+        let Some(side) = sides.into_iter().find(|&side| free(side)) else {
+            return;
+        };
+        self.last[side] = Some(x);
+        let (name, _) = title.split_once(": ").unwrap_or((title, ""));
+        // Above a curve that rises there is room on the left, below it on the right.
+        let left = match x {
+            x if x < ROOM => false,
+            x if x > 1.0 - ROOM => true,
+            _ => rises == (side == 0),
+        };
+        let (anchor, away) = if left { ("end", -7) } else { ("start", 7) };
+        let _ = write!(
+            svg,
+            "<text class=\"who\" x=\"{}\" y=\"{}\" dx=\"{away}\" dy=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            share(x),
+            share(y),
+            if side == 0 { -11 } else { 20 },
+            escape(name)
+        );
+    }
+}
+
 /// A dot that says its title on hover and on focus, and leads to its layer's row.
 pub(crate) fn dot(
     svg: &mut String,
-    [x, y]: [f64; 2],
+    [x, y]: [String; 2],
     layer: Option<usize>,
     blamed: bool,
     title: &str,
@@ -255,7 +311,7 @@ pub(crate) fn dot(
     };
     let _ = write!(
         svg,
-        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\""
+        "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"{radius}\""
     );
     if let Some(layer) = layer {
         let _ = write!(svg, " data-layer=\"{layer}\"");
@@ -271,32 +327,25 @@ fn grid(
     layers: usize,
     x: impl Fn(usize) -> f64,
 ) {
-    let right = frame.width - RIGHT;
     for (value, label) in scale.ticks() {
-        let height = y(value);
+        let height = share(y(value));
         let _ = write!(
             svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{height:.1}\" y2=\"{height:.1}\"/>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 8.0,
-            height + 4.0,
-            label
+            "<line class=\"grid\" x2=\"100%\" y1=\"{height}\" y2=\"{height}\"/>\
+             <text class=\"tick\" x=\"-8\" y=\"{height}\" dy=\"4\" text-anchor=\"end\">{label}</text>",
         );
     }
     let step = layers.div_ceil(frame.numbers).max(1);
     for index in (0..layers).step_by(step) {
         let _ = write!(
             svg,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            x(index),
-            frame.height - BOTTOM + 18.0,
+            "<text class=\"tick\" x=\"{}\" y=\"100%\" dy=\"18\" text-anchor=\"middle\">{}</text>",
+            share(x(index)),
             index + 1
         );
     }
-    let _ = write!(
-        svg,
-        "<text class=\"tick\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">layer →</text>",
-        frame.height - 5.0
+    svg.push_str(
+        "<text class=\"tick\" x=\"100%\" y=\"100%\" dy=\"35\" text-anchor=\"end\">layer →</text>",
     );
 }
 
@@ -311,7 +360,7 @@ fn runs(
     for (index, value) in values.enumerate() {
         match value {
             Some(value) => {
-                let _ = write!(run, "{:.1},{:.1} ", x(index), y(value));
+                let _ = write!(run, "{:.0},{:.0} ", x(index), y(value));
             }
             None if run.is_empty() => {}
             None => runs.push(std::mem::take(&mut run)),
@@ -340,7 +389,7 @@ fn bands(
             let stretch = start..start + length;
             let edge = |index: usize, end: usize| {
                 let value = points[index].band.map_or(0.0, |band| band[end]);
-                format!("{:.1} {:.1}", x(index), y(value))
+                format!("{:.0} {:.0}", x(index), y(value))
             };
             let upper: Vec<String> = stretch.clone().map(|i| edge(i, 1)).collect();
             let lower: Vec<String> = stretch.rev().map(|i| edge(i, 0)).collect();

@@ -8,13 +8,44 @@ pub(crate) fn short(x: f64) -> String {
     if !x.is_finite() {
         return x.to_string();
     }
-    let exponent = x.abs().log10().floor() as i32;
+    // Of what is printed: 0.99999 rounds to 1.000.
+    let rounded: f64 = format!("{x:.3e}").parse().unwrap_or(x);
+    let exponent = rounded.abs().log10().floor() as i32;
     if (-3..5).contains(&exponent) {
         let decimals = usize::try_from(3 - exponent).unwrap_or(0);
         format!("{x:.decimals$}")
     } else {
         format!("{x:.2e}")
     }
+}
+
+/// An initializer in few digits, for a table: `kaiming_normal(gain=1.414)`. A plan and JSON have all.
+pub(crate) fn brief(initializer: &str) -> String {
+    const DIGITS: usize = 6;
+    let mut out = String::with_capacity(initializer.len());
+    let mut rest = initializer;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let length = rest[start..]
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len() - start);
+        let number = &rest[start..start + length];
+        // Digits that end a name are no number.
+        let named = rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        out.push_str(&rest[..start]);
+        match number.parse::<f64>() {
+            Ok(x) if length > DIGITS && number.contains('.') && !named => {
+                let few = short(x);
+                // The noughts of an exponent count.
+                out.push_str(match few.contains('e') {
+                    true => &few,
+                    false => few.trim_end_matches('0').trim_end_matches('.'),
+                });
+            }
+            _ => out.push_str(number),
+        }
+        rest = &rest[start + length..];
+    }
+    out + rest
 }
 
 /// A share as a percentage: `27 %`, `5.4 %`, `<0.1 %`.
@@ -55,8 +86,30 @@ mod tests {
         assert_eq!(short(12.345_6), "12.35");
         assert_eq!(short(3.05e-5), "3.05e-5");
         assert_eq!(short(-2e7), "-2.00e7");
+        assert_eq!(short(0.999_99), "1.000");
         assert_eq!(short(0.0), "0");
         assert_eq!(short(f64::INFINITY), "inf");
+    }
+
+    #[test]
+    fn an_initializer_loses_digits_that_no_reader_wants_and_no_name() {
+        for (full, few) in [
+            (
+                "kaiming_normal(mode=fan_in, gain=1.4142135623730951)",
+                "kaiming_normal(mode=fan_in, gain=1.414)",
+            ),
+            (
+                "uniform(low=-0.12500000001, high=0.125)",
+                "uniform(low=-0.125, high=0.125)",
+            ),
+            ("normal(std=1.2345678e-5)", "normal(std=1.235e-5)"),
+            ("normal(std=0.0000000001)", "normal(std=1.00e-10)"),
+            ("x1.2345678, 12345678", "x1.2345678, 12345678"),
+            ("zeros", "zeros"),
+            ("", ""),
+        ] {
+            assert_eq!(brief(full), few);
+        }
     }
 
     #[test]

@@ -200,7 +200,7 @@ fn html_is_one_page_of_its_own() {
     for row in 0..4 {
         assert!(page.contains(&format!("id=\"layer-{row}\"")), "row {row}");
     }
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg class=\"plot\"").count(), 3);
     // One dot for each layer in each of forward, backward and correlation.
     assert_eq!(page.matches("<circle").count(), 12);
     assert!(page.contains("prefers-color-scheme: dark"));
@@ -261,9 +261,13 @@ fn html_shows_where_the_layers_lie_between_order_and_chaos() {
         "{page}"
     );
     assert!(page.contains("<title>layers.1: σw 1.414, σb 0, χ 1.000"));
+    // The same in a table, for paper.
+    assert!(
+        page.contains("<th scope=\"row\">layers.1</th><td>Relu</td><td class=\"n\">1.414</td>")
+    );
     assert!(
         page.contains(
-            "3 layers from <code>layers.1</code> to <code>layers.3</code> use 0 % of the depth"
+            "3 layers from <code>layers.1</code> to <code>layers.3</code>: each multiplies a gradient by 1.000 on average, all of them by 1.000.</li>"
         ),
         "{page}"
     );
@@ -301,6 +305,7 @@ fn html_shows_before_and_after_a_fix_on_one_axis() {
         verdict_before: Verdict::Faulty,
         findings_before: checkup.findings.clone(),
         values_before: before,
+        repeats_before: None,
     });
     let kept = checkup.findings.pop().unwrap();
     checkup.findings = vec![kept];
@@ -362,4 +367,36 @@ fn html_shows_what_the_seeds_say() {
     );
     assert!(page.contains("F302 error"));
     assert!(page.contains("layers.&lt;2&gt; (5×)"));
+    assert!(!page.contains("Before the fix"));
+}
+
+#[test]
+fn html_shows_the_seeds_before_and_after_a_fix() {
+    let (network, plan, mut checkup) = parts();
+    let repeats = |faulty| Repeats {
+        seeds: (0..20).collect(),
+        faulty: SeedShare::new(faulty, 20),
+        doubtful: SeedShare::new(0, 20),
+        healthy: SeedShare::new(20 - faulty, 20),
+        findings: Vec::new(),
+    };
+    checkup.repeats = Some(repeats(1));
+    checkup.fixed = Some(Fixed {
+        how: "rescale".to_owned(),
+        changes: Vec::new(),
+        verdict_before: Verdict::Faulty,
+        findings_before: Vec::new(),
+        values_before: Vec::new(),
+        repeats_before: Some(repeats(19)),
+    });
+    let page = Report {
+        network: &network,
+        plan: Some(&plan),
+        checkup: &checkup,
+    }
+    .html();
+    let before = page.find("Before the fix</h3>").unwrap();
+    let after = page.find("After the fix</h3>").unwrap();
+    assert!(page[before..after].contains("verdict faulty</span></th><td class=\"n\">19</td>"));
+    assert!(page[after..].contains("verdict faulty</span></th><td class=\"n\">1</td>"));
 }

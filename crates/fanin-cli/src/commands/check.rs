@@ -11,7 +11,7 @@ use fanin_report::Report;
 use fanin_run::Data;
 
 use crate::args::{CheckArgs, FixMode, Format, OptimizerName};
-use crate::commands::{check, make_plan, open, read_plan, write_text};
+use crate::commands::{check, has_folder, make_plan, open, read_plan, write_text};
 use crate::output::{Printer, Status};
 
 /// Layers that the terminal table lists.
@@ -20,6 +20,8 @@ pub(crate) fn rows(all: bool) -> usize {
 }
 
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
+    has_folder(args.html.as_deref())?;
+    has_folder(args.output.as_deref())?;
     let (network, data) = open(&args.model, args.data.as_deref())?;
     let (data, labels) = split_labels(data);
     let (plan, weights) = weights(args, &network, printer)?;
@@ -32,21 +34,17 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         check(&network, plan, weights, data.as_ref(), &options, printer)
     };
     let seed = args.recipe.seed;
+    let seeds = |count: usize| seed..seed.saturating_add(count as u64);
     let mut checkup = judge(plan.as_ref(), &weights, seed)?;
     if let Some(count) = args.seeds {
-        checkup.repeats = Some(fanin_check::repeat(
-            seed..seed.saturating_add(count as u64),
-            |seed| match &plan {
-                Some(plan) => {
-                    let mut plan = plan.clone();
-                    plan.seed = Seed::new(seed);
-                    let drawn = plan.fill_weights()?;
-                    judge(Some(&plan), &drawn, seed)
-                }
-                // Weights that come from no plan stay; the inputs are drawn anew.
-                None => judge(None, &weights, seed),
-            },
-        )?);
+        checkup.repeats = Some(fanin_check::repeat(seeds(count), |seed| match &plan {
+            Some(plan) => {
+                let plan = with_seed(plan, seed);
+                judge(Some(&plan), &plan.fill_weights()?, seed)
+            }
+            // Weights that come from no plan stay; the inputs are drawn anew.
+            None => judge(None, &weights, seed),
+        })?);
     }
     let rows = rows(args.all);
     let Some(how) = args.fix else {
@@ -59,6 +57,9 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
             checkup: &checkup,
         };
         printer.print(&before.terminal(rows))?;
+        if let Some(repeats) = &checkup.repeats {
+            printer.print(&probabilities(repeats))?;
+        }
     }
     let Some(output) = &args.output else {
         bail!("--fix needs --output FILE for the changed weights");
@@ -72,20 +73,40 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
             _ => show(args, &network, plan.as_ref(), &checkup, rows, printer),
         };
     }
+    let begun = plan;
     // A rescaled weight is no draw of any initializer: no plan describes it.
-    let plan = plan
+    let plan = begun
+        .clone()
         .filter(|_| how == FixMode::Initializer)
         .map(|plan| fanin_check::fix(&plan, &checkup).unwrap_or(plan));
     let mut after = judge(plan.as_ref(), &fixed, seed)?;
+    if let Some(count) = args.seeds {
+        after.repeats = Some(fanin_check::repeat(seeds(count), |seed| match &plan {
+            Some(plan) => {
+                let plan = with_seed(plan, seed);
+                judge(Some(&plan), &plan.fill_weights()?, seed)
+            }
+            // What each seed draws is judged and rescaled for itself.
+            None => match &begun {
+                Some(begun) => {
+                    let begun = with_seed(begun, seed);
+                    let mut drawn = begun.fill_weights()?;
+                    let before = judge(Some(&begun), &drawn, seed)?;
+                    change(how, &network, &before, &mut drawn, data.as_ref(), printer)?;
+                    judge(None, &drawn, seed)
+                }
+                None => judge(None, &fixed, seed),
+            },
+        })?);
+    }
     fixed.write_safetensors(output, None, &Default::default())?;
     if let Some(plan) = &plan {
         write_text(&output.with_extension("plan.toml"), &plan.to_string())?;
     }
     if printer.format == Format::Text {
-        let names: Vec<String> = changes.iter().map(told).collect();
         printer.print(&format!(
             "\nchanged {}, checked again:\n\n{}\n",
-            names.join(", "),
+            told(&changes),
             side_by_side(&checkup, &after, rows)
         ))?;
     }
@@ -100,6 +121,7 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         verdict_before: checkup.verdict,
         findings_before: checkup.findings,
         values_before: checkup.values,
+        repeats_before: checkup.repeats,
     });
     show(args, &network, plan.as_ref(), &after, rows, printer)
 }
@@ -156,10 +178,25 @@ fn change(
     Ok(changes)
 }
 
-fn told(change: &Change) -> String {
-    match change.factor {
+/// The changes in a line or two; the page and JSON have every one.
+fn told(changes: &[Change]) -> String {
+    const NAMED: usize = 6;
+    let name = |change: &Change| match change.factor {
         Some(factor) => format!("{} (x{factor:.4})", change.parameter),
         None => change.parameter.clone(),
+    };
+    let names: Vec<String> = changes.iter().take(NAMED).map(name).collect();
+    match changes.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// The plan with another seed.
+fn with_seed(plan: &Plan, seed: u64) -> Plan {
+    Plan {
+        seed: Seed::new(seed),
+        ..plan.clone()
     }
 }
 

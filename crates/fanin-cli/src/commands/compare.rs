@@ -15,7 +15,7 @@ use fanin_train::{Dataset, Form, Rate, Settings, Start, Task, compare};
 use signal_hook::consts::SIGINT;
 
 use crate::args::{CompareArgs, ModelArgs, OptimizerName};
-use crate::commands::{check, lesson, open, write_text};
+use crate::commands::{check, has_folder, lesson, open, write_text};
 use crate::output::{Printer, Status};
 
 /// The exit status of a process that Ctrl-C ends, as shells have it.
@@ -24,6 +24,7 @@ const INTERRUPTED: i32 = 130;
 const BATCH: usize = 32;
 
 pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<Status> {
+    has_folder(args.html.as_deref())?;
     if let Some(name) = &args.lesson {
         return lesson::run(name, args, printer);
     }

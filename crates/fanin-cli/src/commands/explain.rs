@@ -8,6 +8,7 @@ use fanin_check::Page;
 use fanin_network::architecture::{Guide, guides};
 use fanin_plan::Recipe;
 use fanin_train::Lesson;
+use serde_json::Value;
 
 use crate::args::ExplainArgs;
 use crate::output::{Printer, Status};
@@ -17,29 +18,9 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
         return list(printer);
     };
     let wanted = name.trim().to_lowercase();
-    if let Some(entry) = fanin::catalogue()
-        .iter()
-        .find(|e| e.name == wanted || e.aliases.contains(&wanted.as_str()))
-    {
-        return initializer(entry, printer);
-    }
-    if let Some(page) = fanin_check::pages()
-        .iter()
-        .find(|p| p.code.to_string().eq_ignore_ascii_case(&wanted))
-    {
-        return finding(page, printer);
-    }
-    if let Ok(activation) = wanted.parse::<Activation>() {
-        return explain_activation(activation, printer);
-    }
-    if let Some(guide) = guides().iter().find(|guide| guide.name == wanted) {
-        return architecture(guide, printer);
-    }
-    if let Ok(recipe) = wanted.parse::<Recipe>() {
-        return explain_recipe(recipe, printer);
-    }
-    if let Ok(lesson) = wanted.parse::<Lesson>() {
-        return explain_lesson(lesson, printer);
+    let topics = topics(&wanted);
+    if !topics.is_empty() {
+        return print(topics, printer);
     }
     if wanted == "operators" {
         return operators(printer);
@@ -59,6 +40,58 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
         }
         None => bail!("nothing is called `{name}`; `fanin explain` lists all there is"),
     }
+}
+
+/// Something that is explained: as JSON, and as an article.
+struct Topic {
+    kind: &'static str,
+    document: Value,
+    title: String,
+    sections: Vec<(&'static str, String)>,
+}
+
+/// Everything of this name: an initializer and an activation are both called `identity`.
+fn topics(wanted: &str) -> Vec<Topic> {
+    let entry = fanin::catalogue()
+        .iter()
+        .find(|e| e.name == wanted || e.aliases.contains(&wanted));
+    let page = fanin_check::pages()
+        .iter()
+        .find(|p| p.code.to_string().eq_ignore_ascii_case(wanted));
+    let guide = guides().iter().find(|guide| guide.name == wanted);
+    [
+        entry.map(initializer),
+        page.map(finding),
+        wanted.parse().ok().map(explain_activation),
+        guide.map(architecture),
+        wanted.parse().ok().map(explain_recipe),
+        wanted.parse().ok().map(explain_lesson),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One after the other; as JSON the first, with the others under `also`.
+fn print(topics: Vec<Topic>, printer: &Printer) -> anyhow::Result<Status> {
+    if printer.json() {
+        let mut documents = topics.into_iter().map(|topic| topic.document);
+        let mut first = documents.next().unwrap_or_default();
+        let also: Vec<Value> = documents.collect();
+        if !also.is_empty() {
+            first["also"] = also.into();
+        }
+        printer.print(&format!("{first:#}\n"))?;
+        return Ok(Status::Fine);
+    }
+    for (k, topic) in topics.iter().enumerate() {
+        let title = match k {
+            0 => topic.title.clone(),
+            _ => format!("\n{}, the {}", topic.title, topic.kind),
+        };
+        article(&title, &topic.sections, printer)?;
+    }
+    Ok(Status::Fine)
 }
 
 /// Everything that can be explained, one line each.
@@ -128,19 +161,15 @@ fn clipped(text: &str) -> String {
     format!("{}…", start.trim_end())
 }
 
-fn initializer(entry: &fanin::Entry, printer: &Printer) -> anyhow::Result<Status> {
-    if printer.json() {
-        let document = serde_json::json!({
-            "name": entry.name,
-            "aliases": entry.aliases,
-            "formula": entry.formula,
-            "when": entry.when,
-            "reference": entry.reference,
-            "example": entry.example,
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
+fn initializer(entry: &fanin::Entry) -> Topic {
+    let document = serde_json::json!({
+        "name": entry.name,
+        "aliases": entry.aliases,
+        "formula": entry.formula,
+        "when": entry.when,
+        "reference": entry.reference,
+        "example": entry.example,
+    });
     let mut sections = vec![
         ("Formula", entry.formula.to_owned()),
         ("When", entry.when.to_owned()),
@@ -150,56 +179,56 @@ fn initializer(entry: &fanin::Entry, printer: &Printer) -> anyhow::Result<Status
     if !entry.aliases.is_empty() {
         sections.insert(0, ("Also called", entry.aliases.join(", ")));
     }
-    article(entry.name, &sections, printer)
+    Topic {
+        kind: "initializer",
+        document,
+        title: entry.name.to_owned(),
+        sections,
+    }
 }
 
-fn finding(page: &Page, printer: &Printer) -> anyhow::Result<Status> {
-    if printer.json() {
-        let document = serde_json::json!({
-            "code": page.code.to_string(),
-            "title": page.title,
-            "what": page.what,
-            "why": page.why,
-            "judged": page.judged,
-            "fix": page.fix,
-            "reference": page.reference,
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        &format!("{}: {}", page.code, page.title),
-        &[
+fn finding(page: &Page) -> Topic {
+    let document = serde_json::json!({
+        "code": page.code.to_string(),
+        "title": page.title,
+        "what": page.what,
+        "why": page.why,
+        "judged": page.judged,
+        "fix": page.fix,
+        "reference": page.reference,
+    });
+    Topic {
+        kind: "finding",
+        document,
+        title: format!("{}: {}", page.code, page.title),
+        sections: vec![
             ("What", page.what.to_owned()),
             ("Why it matters", page.why.to_owned()),
             ("How it is judged", page.judged.to_owned()),
             ("How to mend it", page.fix.to_owned()),
             ("Source", page.reference.to_owned()),
         ],
-        printer,
-    )
+    }
 }
 
-fn explain_activation(activation: Activation, printer: &Printer) -> anyhow::Result<Status> {
+fn explain_activation(activation: Activation) -> Topic {
     let second = fanin::moments::expectation(|z| activation.eval(z).powi(2), 0.0, 1.0);
     let mean = fanin::moments::expectation(|z| activation.eval(z), 0.0, 1.0);
     let slope = fanin::moments::expectation(|z| activation.derivative(z).powi(2), 0.0, 1.0);
     let gain = activation.gain().value();
-    if printer.json() {
-        let document = serde_json::json!({
-            "activation": activation.to_string(),
-            "gain": gain,
-            "mean": mean,
-            "second_moment": second,
-            "derivative_second_moment": slope,
-            "chi": slope / second,
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        &activation.to_string(),
-        &[
+    let document = serde_json::json!({
+        "activation": activation.to_string(),
+        "gain": gain,
+        "mean": mean,
+        "second_moment": second,
+        "derivative_second_moment": slope,
+        "chi": slope / second,
+    });
+    Topic {
+        kind: "activation",
+        document,
+        title: activation.to_string(),
+        sections: vec![
             (
                 "Gain",
                 format!(
@@ -218,32 +247,28 @@ fn explain_activation(activation: Activation, printer: &Printer) -> anyhow::Resu
                 ),
             ),
         ],
-        printer,
-    )
+    }
 }
 
-fn architecture(guide: &Guide, printer: &Printer) -> anyhow::Result<Status> {
-    if printer.json() {
-        let document = serde_json::json!({
-            "architecture": guide.name,
-            "what": guide.what,
-            "form": guide.form,
-            "options": guide.options.lines().collect::<Vec<_>>(),
-            "examples": guide.examples,
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        guide.name,
-        &[
+fn architecture(guide: &Guide) -> Topic {
+    let document = serde_json::json!({
+        "architecture": guide.name,
+        "what": guide.what,
+        "form": guide.form,
+        "options": guide.options.lines().collect::<Vec<_>>(),
+        "examples": guide.examples,
+    });
+    Topic {
+        kind: "architecture",
+        document,
+        title: guide.name.to_owned(),
+        sections: vec![
             ("What", guide.what.to_owned()),
             ("Form", guide.form.to_owned()),
             ("Options, the default first", guide.options.to_owned()),
             ("Examples", guide.examples.join("\n")),
         ],
-        printer,
-    )
+    }
 }
 
 /// The operators of ONNX that can be run.
@@ -260,18 +285,16 @@ fn operators(printer: &Printer) -> anyhow::Result<Status> {
     )
 }
 
-fn explain_recipe(recipe: Recipe, printer: &Printer) -> anyhow::Result<Status> {
-    if printer.json() {
-        let document = serde_json::json!({
-            "recipe": recipe.name(),
-            "what": recipe.describe(),
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        recipe.name(),
-        &[
+fn explain_recipe(recipe: Recipe) -> Topic {
+    let document = serde_json::json!({
+        "recipe": recipe.name(),
+        "what": recipe.describe(),
+    });
+    Topic {
+        kind: "recipe",
+        document,
+        title: recipe.name().to_owned(),
+        sections: vec![
             ("Recipe", recipe.describe().to_owned()),
             (
                 "See it",
@@ -280,26 +303,23 @@ fn explain_recipe(recipe: Recipe, printer: &Printer) -> anyhow::Result<Status> {
                 ),
             ),
         ],
-        printer,
-    )
+    }
 }
 
-fn explain_lesson(lesson: Lesson, printer: &Printer) -> anyhow::Result<Status> {
+fn explain_lesson(lesson: Lesson) -> Topic {
     let page = lesson.page();
-    if printer.json() {
-        let document = serde_json::json!({
-            "lesson": lesson.name(),
-            "title": page.title,
-            "why": page.why,
-            "mend": page.mend,
-            "source": page.source,
-        });
-        printer.print(&format!("{document:#}\n"))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        &format!("{lesson}: {}", page.title),
-        &[
+    let document = serde_json::json!({
+        "lesson": lesson.name(),
+        "title": page.title,
+        "why": page.why,
+        "mend": page.mend,
+        "source": page.source,
+    });
+    Topic {
+        kind: "lesson",
+        document,
+        title: format!("{lesson}: {}", page.title),
+        sections: vec![
             ("Why", page.why.to_owned()),
             ("What to do", page.mend.to_owned()),
             (
@@ -310,8 +330,7 @@ fn explain_lesson(lesson: Lesson, printer: &Printer) -> anyhow::Result<Status> {
             ),
             ("Source", page.source.to_owned()),
         ],
-        printer,
-    )
+    }
 }
 
 /// A title and named sections, wrapped to 88 columns.

@@ -121,6 +121,19 @@ pub(crate) fn check(
     Ok(fanin_check::check(network, plan, weights, trace?, &options))
 }
 
+/// Refuses a file to write whose folder is not there, before anything is computed for it.
+pub(crate) fn has_folder(path: Option<&Path>) -> anyhow::Result<()> {
+    let folder = path.and_then(Path::parent);
+    match (path, folder.filter(|f| !f.as_os_str().is_empty())) {
+        (Some(path), Some(folder)) if !folder.is_dir() => bail!(
+            "cannot write {}: there is no folder {}",
+            path.display(),
+            folder.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a small text file, which nobody ever finds half written.
 pub(crate) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(fanin_network::replace_file(path, |file| {

@@ -8,13 +8,13 @@ for (const figure of document.querySelectorAll("[data-curve]")) {
   const cursor = figure.querySelector(".cursor");
   if (!data.steps.length) continue;
   let place = -1;
-  const at = (k) => data.left + ((data.right - data.left) * data.steps[k]) / Math.max(data.last, 1);
+  const at = (k) => (100 * data.steps[k]) / Math.max(data.last, 1);
   const word = (v) => (v === null || v === undefined ? "ran away" : data.percent ? Math.round(100 * v) + " %" : v.toFixed(3));
   const hidden = (k) => figure.closest(".curves").querySelector(".show" + k + ":not(:checked)");
   const show = (k) => {
     place = Math.min(Math.max(k, 0), data.steps.length - 1);
-    cursor.setAttribute("x1", at(place));
-    cursor.setAttribute("x2", at(place));
+    cursor.setAttribute("x1", at(place) + "%");
+    cursor.setAttribute("x2", at(place) + "%");
     cursor.style.visibility = "visible";
     const parts = data.starts.flatMap((s, n) => (s.values.length && !hidden(n) ? [s.name + " " + word(s.values[place])] : []));
     readout.textContent = "step " + Math.round(data.steps[place]) + ": " + parts.join(", ");
@@ -22,7 +22,7 @@ for (const figure of document.querySelectorAll("[data-curve]")) {
   const hide = () => { readout.textContent = ""; cursor.style.visibility = "hidden"; };
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+    const x = (100 * (event.clientX - box.left)) / box.width;
     let best = 0;
     data.steps.forEach((_, k) => { if (Math.abs(at(k) - x) < Math.abs(at(best) - x)) best = k; });
     show(best);
@@ -37,3 +37,10 @@ for (const figure of document.querySelectorAll("[data-curve]")) {
     show(place + step);
   });
 }
+// Paper shows what lies folded on the screen.
+const folded = [];
+addEventListener("beforeprint", () => {
+  folded.push(...document.querySelectorAll("details:not([open])"));
+  folded.forEach((d) => { d.open = true; });
+});
+addEventListener("afterprint", () => { folded.splice(0).forEach((d) => { d.open = false; }); });

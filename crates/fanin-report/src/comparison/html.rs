@@ -3,21 +3,21 @@
 
 use std::fmt::Write as _;
 
-use fanin_train::lesson::{Demonstration, Trial};
+use fanin_train::lesson::{Demonstration, Figure, Kind, Trial};
 use fanin_train::{Comparison, StartResult};
 
 use super::curve::{Spot, accuracies, losses};
 use super::layers::{Gradients, Sizes, Units, brief, chosen, units};
+use super::lines::{Line, Picture, plain, round_numbers};
 use super::terminal::{accuracy, spread};
-use super::{ComparisonReport, check_name, lesson, loss, outcome_name, sentence, top};
-use crate::html::{STYLE, escape};
-use crate::number::percent;
+use super::{ComparisonReport, HUES, check_name, lesson, loss, outcome_name, sentence, top};
+use crate::chart::LogScale;
+use crate::html::{STYLE, escape, file_name, prose};
+use crate::number::{percent, short};
 
 const OWN_STYLE: &str = include_str!("comparison.css");
 const SCRIPT: &str = include_str!("comparison.js");
 
-/// Colours and dashes there are for lines; further starts take them round again.
-const HUES: usize = 8;
 /// Stretches of a curve.
 const STRETCHES: usize = 50;
 /// Rows of a table of gradients.
@@ -25,12 +25,13 @@ const ROWS: usize = 24;
 
 pub(super) fn page(report: &ComparisonReport<'_>) -> String {
     let lead = sentence::outcome(report.comparison);
-    let mut page = head(report.model, &lead);
+    let model = file_name(report.model);
+    let mut page = head(model, &lead);
     // Writing into a String does not fail.
     let _ = write!(
         page,
         "<header><h1>{}</h1><p class=\"lead\">{}.</p>{}</header><main>",
-        escape(report.model),
+        escape(model),
         escape(&lead),
         facts(report)
     );
@@ -147,25 +148,65 @@ fn told(page: &mut String, shown: &Demonstration, trial: &Trial, k: usize) {
         );
     }
     page.push_str("</dl>");
+    // One step is no curve.
+    let trained = trial.comparison.steps > 1;
+    if trained {
+        if !trial.comparison.complete {
+            page.push_str(ENDED);
+        }
+        pictures(page, &trial.comparison);
+    }
     for paragraph in &trial.seen {
         let _ = write!(page, "<p class=\"seen\">{}</p>", prose(paragraph));
     }
     figures(page, trial);
+    if trained {
+        page.push_str(
+            "<details><summary>All that was measured: results, accuracy, layer by layer</summary>",
+        );
+        table(page, &report, &format!("c{k}"));
+        let _ = write!(page, "<section id=\"c{k}-curves\" class=\"curves\">");
+        accuracy_curves(page, &trial.comparison);
+        numbers(page, &trial.comparison);
+        page.push_str("</section>");
+        layers(page, &trial.comparison, &format!("c{k}"), false);
+        page.push_str("</details>");
+    }
     page.push_str("</section>");
-    // One step is no curve.
-    if trial.comparison.steps > 1 {
-        comparison(page, &report, &format!("c{k}"));
+}
+
+/// That a line leaves the picture, where one does.
+fn beyond(comparison: &Comparison) -> &'static str {
+    let above = |s: &Spot| s.middle.is_finite() && s.middle > top(comparison);
+    let starts = comparison.starts.iter();
+    match starts.flat_map(|s| losses(s, STRETCHES)).any(|s| above(&s)) {
+        true => " Where a line runs along the upper edge the loss is higher still.",
+        false => "",
     }
 }
 
-/// Text with what stands between backquotes as code.
-fn prose(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let parts = parts.map(|(k, part)| match k % 2 {
-        0 => escape(part),
-        _ => format!("<code>{}</code>", escape(part)),
-    });
-    parts.collect()
+/// What a lesson is about: the curves, and where the gradients differ.
+fn pictures(page: &mut String, comparison: &Comparison) {
+    let _ = write!(
+        page,
+        "<h3 class=\"sub\">Loss: {}</h3><p class=\"note\">Of the batches trained on; lower is better. \
+         Above the dotted line an answer is worse than not looking at the input at all.{}</p>",
+        escape(&sentence::seen(comparison)),
+        beyond(comparison)
+    );
+    loss_figure(page, comparison);
+    let all: Vec<Gradients> = comparison
+        .starts
+        .iter()
+        .map(|start| Gradients::of(comparison, start))
+        .collect();
+    if let Some(picture) = gradients_by_layer(comparison, &all) {
+        let _ = write!(
+            page,
+            "<h3 class=\"sub\">What each layer is told: the gradient of its weights at the first step</h3>\
+             <p class=\"note\">{GRADIENTS}</p>{picture}"
+        );
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -191,11 +232,34 @@ fn figures(page: &mut String, trial: &Trial) {
     for figure in &trial.figures {
         let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape(&figure.what));
         for k in 0..figure.values.len() {
-            let _ = write!(page, "<td class=\"n\">{}</td>", escape(&figure.print(k)));
+            let bar = match bar(figure, k) {
+                Some(share) => format!(
+                    " class=\"n bar s{}\" style=\"--w:{:.0}%\"",
+                    k % HUES,
+                    100.0 * share
+                ),
+                None => " class=\"n\"".to_owned(),
+            };
+            let _ = write!(page, "<td{bar}>{}</td>", escape(&figure.print(k)));
         }
         page.push_str("</tr>");
     }
     page.push_str("</tbody></table></div>");
+}
+
+/// How long the bar behind a figure is: a share of one, or of the row's largest.
+fn bar(figure: &Figure, start: usize) -> Option<f64> {
+    let value = figure.values.get(start).copied().flatten()?;
+    let most = match figure.kind {
+        // Over many decades a bar says nothing.
+        Kind::Size => return None,
+        Kind::Share => 1.0,
+        Kind::Loss | Kind::Count => {
+            let finite = figure.values.iter().flatten().filter(|v| v.is_finite());
+            finite.copied().fold(0.0, f64::max)
+        }
+    };
+    (most > 0.0 && most < 1e4 && value.is_finite()).then(|| (value / most).clamp(0.0, 1.0))
 }
 
 /// Table, curves and layers of one comparison; `id` keeps its elements apart from another's.
@@ -206,7 +270,7 @@ fn comparison(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
     }
     table(page, report, id);
     curves(page, comparison, id);
-    layers(page, comparison, id);
+    layers(page, comparison, id, true);
 }
 
 fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
@@ -287,13 +351,6 @@ fn table(page: &mut String, report: &ComparisonReport<'_>, id: &str) {
     page.push_str("</section>");
 }
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 340.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 110.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 40.0;
-
 /// A chart over the steps.
 struct Chart<'a> {
     label: &'a str,
@@ -306,171 +363,151 @@ struct Chart<'a> {
 }
 
 impl Chart<'_> {
-    fn x(&self, step: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * step / self.steps.max(1) as f64
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let share = if value.is_finite() {
-            value / self.top
+    /// How far up a value lies, at most at the upper end.
+    fn height(&self, value: f64) -> f64 {
+        if value.is_finite() {
+            (value / self.top).clamp(0.0, 1.0)
         } else {
             1.0
-        };
-        TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share.clamp(0.0, 1.0))
+        }
     }
 
     fn draw(&self, curves: &[(&StartResult, Vec<Spot>)]) -> String {
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" tabindex=\"0\" aria-label=\"{}\">",
-            escape(self.label)
-        );
-        self.axes(&mut svg);
-        for (k, (start, spots)) in curves.iter().enumerate() {
-            self.line(&mut svg, k, start, spots);
-        }
-        self.names(&mut svg, curves);
-        svg.push_str("<line class=\"cursor\" y1=\"14\" y2=\"300\" x1=\"0\" x2=\"0\"/></svg>");
-        svg
-    }
-
-    fn axes(&self, svg: &mut String) {
-        for k in 0..=4 {
-            let value = self.top * f64::from(k) / 4.0;
-            let label = if self.percent {
-                format!("{:.0} %", 100.0 * value)
-            } else {
-                format!("{value:.2}")
+        let steps = self.steps.max(1) as f64;
+        let heights = round_numbers(self.top).into_iter().map(|value| {
+            let label = match self.percent {
+                true => format!("{:.0} %", 100.0 * value),
+                false => plain(value),
             };
-            let y = self.y(value);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-                WIDTH - RIGHT,
-                LEFT - 8.0,
-                y + 4.0
-            );
+            (value / self.top, label)
+        });
+        let ticks = round_numbers(steps).into_iter();
+        let lines = curves.iter().map(|(start, spots)| {
+            let finite = || spots.iter().take_while(|s| s.middle.is_finite());
+            let away = spots.iter().find(|s| !s.middle.is_finite());
+            Line {
+                name: &start.name,
+                points: finite()
+                    .map(|s| [s.step / steps, self.height(s.middle)])
+                    .collect(),
+                spread: match start.runs.len() {
+                    0 | 1 => Vec::new(),
+                    _ => finite()
+                        .map(|s| [self.height(s.low), self.height(s.high)])
+                        .collect(),
+                },
+                titles: Vec::new(),
+                away: away.map(|s| [s.step / steps, 1.0]),
+            }
+        });
+        Picture {
+            label: self.label,
+            lines: lines.collect(),
+            heights: heights.collect(),
+            ticks: ticks.map(|step| (step / steps, plain(step))).collect(),
+            along: "step",
+            level: self.level.map(|(value, name)| (self.height(value), name)),
+            stops: true,
         }
-        for k in 0..=4 {
-            let step = self.steps * k / 4;
-            let _ = write!(
-                svg,
-                "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{step}</text>",
-                self.x(step as f64),
-                HEIGHT - BOTTOM + 18.0
-            );
-        }
-        let _ = write!(
-            svg,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">step →</text>",
-            WIDTH - RIGHT,
-            HEIGHT - 5.0
-        );
-        if let Some((value, name)) = self.level {
-            let y = self.y(value);
-            let _ = write!(
-                svg,
-                "<line class=\"level\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
-                WIDTH - RIGHT,
-                WIDTH - RIGHT - 6.0,
-                y - 6.0
-            );
-        }
-    }
-
-    /// The band over the seeds and the line of their middle.
-    fn line(&self, svg: &mut String, k: usize, start: &StartResult, spots: &[Spot]) {
-        let _ = write!(svg, "<g class=\"series s{}\" data-start=\"{k}\">", k % HUES);
-        let point =
-            |spot: &Spot, value: f64| format!("{:.1} {:.1}", self.x(spot.step), self.y(value));
-        if spots.len() > 1 && start.runs.len() > 1 {
-            let upper: Vec<String> = spots.iter().map(|s| point(s, s.high)).collect();
-            let lower: Vec<String> = spots.iter().rev().map(|s| point(s, s.low)).collect();
-            let _ = write!(
-                svg,
-                "<path class=\"spread\" d=\"M{}L{}Z\"/>",
-                upper.join("L"),
-                lower.join("L")
-            );
-        }
-        let finite = spots.iter().take_while(|s| s.middle.is_finite());
-        let points: Vec<String> = finite
-            .map(|s| point(s, s.middle).replace(' ', ","))
-            .collect();
-        let _ = write!(svg, "<polyline points=\"{}\"/>", points.join(" "));
-        if let Some(away) = spots.iter().find(|s| !s.middle.is_finite()) {
-            let (x, y) = (self.x(away.step), self.y(f64::INFINITY));
-            let _ = write!(
-                svg,
-                "<path class=\"away\" d=\"M{:.1} {:.1}l10 10m0 -10l-10 10\"><title>{}: numbers ran away</title></path>",
-                x - 5.0,
-                y - 5.0,
-                escape(&start.name)
-            );
-        }
-        svg.push_str("</g>");
-    }
-
-    /// Names at the right ends of the lines, pushed apart where they would lie on each other.
-    fn names(&self, svg: &mut String, curves: &[(&StartResult, Vec<Spot>)]) {
-        const LINE: f64 = 15.0;
-        let lasts = curves.iter().enumerate();
-        let lasts = lasts.filter_map(|(k, (_, spots))| Some((k, *spots.last()?)));
-        // A line that ends early has its name there.
-        type Last = (usize, Spot);
-        let (early, late): (Vec<Last>, Vec<Last>) =
-            lasts.partition(|(_, last)| last.step < 0.8 * self.steps as f64);
-        let mut ends: Vec<(f64, f64, usize)> = late
-            .into_iter()
-            .map(|(k, last)| (self.y(last.middle), self.y(last.middle), k))
-            .collect();
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut below = f64::NEG_INFINITY;
-        for end in &mut ends {
-            end.1 = end.1.max(below + LINE);
-            below = end.1;
-        }
-        // Those that were pushed below the axis come up again.
-        let mut above = HEIGHT - BOTTOM + LINE;
-        for end in ends.iter_mut().rev() {
-            end.1 = end.1.min(above - LINE);
-            above = end.1;
-        }
-        let x = WIDTH - RIGHT;
-        for (k, end) in early {
-            let _ = write!(
-                svg,
-                "<g class=\"series s{}\" data-start=\"{k}\"><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-                k % HUES,
-                self.x(end.step) + 12.0,
-                self.y(end.middle) + 4.0,
-                escape(&clipped(&curves[k].0.name))
-            );
-        }
-        for (y, label, k) in ends {
-            let _ = write!(
-                svg,
-                "<g class=\"series s{}\" data-start=\"{k}\"><path class=\"lead-line\" d=\"M{:.1} {y:.1}L{:.1} {label:.1}\"/>\
-                 <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-                k % HUES,
-                x + 1.0,
-                x + 11.0,
-                x + 14.0,
-                label + 4.0,
-                escape(&clipped(&curves[k].0.name))
-            );
-        }
+        .draw()
     }
 }
 
-fn clipped(name: &str) -> String {
-    const ROOM: usize = 13;
-    if name.chars().count() <= ROOM {
-        return name.to_owned();
+/// Below the picture of [`gradients_by_layer`].
+const GRADIENTS: &str = "Root mean square, from the first layer on the left to the last on the right; every \
+                         line of the axis is a factor. A good start is about level; where a line lies far \
+                         below the others the layer is told next to nothing, at 0 nothing at all.";
+
+/// The gradient of each layer's weights at the first step, a line per start; nothing for fewer than
+/// three layers, which are no curve.
+fn gradients_by_layer(comparison: &Comparison, all: &[Gradients]) -> Option<String> {
+    /// About how many layers get a number below them.
+    const NUMBERS: usize = 10;
+    let first = all.iter().flat_map(|g| g.steps.first().copied()).min()?;
+    let layers = comparison.weights.len();
+    let curves: Vec<Vec<f64>> = all.iter().map(|g| g.at(first)).collect();
+    if layers < 3 || curves.iter().all(|curve| curve.len() < layers) {
+        return None;
     }
-    let start: String = name.chars().take(ROOM - 1).collect();
-    format!("{start}…")
+    let scale = LogScale::over(curves.iter().flatten().copied());
+    // Zero has a line of its own below the axis.
+    let none = curves.iter().flatten().any(|value| *value == 0.0);
+    let lift = if none { 0.15 } else { 0.0 };
+    let height = |value: f64| match value == 0.0 {
+        true => 0.0,
+        false => lift + (1.0 - lift) * scale.position(value),
+    };
+    let x = |layer: usize| (layer as f64 + 0.5) / layers as f64;
+    let lines = comparison.starts.iter().zip(&curves).map(|(start, curve)| {
+        let titles = curve.iter().zip(&comparison.weights);
+        Line {
+            name: &start.name,
+            points: (0..)
+                .zip(curve)
+                .map(|(k, value)| [x(k), height(*value)])
+                .collect(),
+            titles: titles
+                .map(|(value, name)| format!("{}, {name}: {}", start.name, short(*value)))
+                .collect(),
+            ..Line::default()
+        }
+    });
+    let ticks = (0..layers).step_by(layers.div_ceil(NUMBERS).max(1));
+    let picture = Picture {
+        label: "Gradient of each layer's weights at the first step, a line per start; a table below holds the numbers",
+        lines: lines.collect(),
+        heights: none
+            .then(|| (0.0, "0".to_owned()))
+            .into_iter()
+            .chain(scale.ticks())
+            .map(|(value, label)| (height(value), label))
+            .collect(),
+        ticks: ticks.map(|k| (x(k), (k + 1).to_string())).collect(),
+        along: "layer",
+        level: None,
+        stops: false,
+    };
+    Some(format!(
+        "<figure class=\"curve\">{}</figure>",
+        picture.draw()
+    ))
+}
+
+/// All starts with a curve each.
+fn all(
+    comparison: &Comparison,
+    read: fn(&StartResult, usize) -> Vec<Spot>,
+) -> Vec<(&StartResult, Vec<Spot>)> {
+    let starts = comparison.starts.iter();
+    starts
+        .map(|start| (start, read(start, STRETCHES)))
+        .collect()
+}
+
+fn loss_figure(page: &mut String, comparison: &Comparison) {
+    let chart = Chart {
+        label: "Loss over the steps, a line per start; a table below holds the numbers",
+        steps: comparison.steps,
+        top: top(comparison),
+        level: Some((comparison.chance, "knowing nothing")),
+        percent: false,
+    };
+    figure(page, &chart, &all(comparison, losses));
+}
+
+fn accuracy_curves(page: &mut String, comparison: &Comparison) {
+    let Some(chance) = comparison.chance_accuracy else {
+        return;
+    };
+    page.push_str("<h2>Accuracy</h2><p>Share of the batches told right; higher is better.</p>");
+    let chart = Chart {
+        label: "Accuracy over the steps, a line per start",
+        steps: comparison.steps,
+        top: 1.0,
+        level: Some((chance, "knowing nothing")),
+        percent: true,
+    };
+    figure(page, &chart, &all(comparison, accuracies));
 }
 
 fn curves(page: &mut String, comparison: &Comparison, id: &str) {
@@ -480,39 +517,15 @@ fn curves(page: &mut String, comparison: &Comparison, id: &str) {
     } else {
         ""
     };
-    let all = |read: fn(&StartResult, usize) -> Vec<Spot>| -> Vec<(&StartResult, Vec<Spot>)> {
-        let starts = comparison.starts.iter();
-        starts
-            .map(|start| (start, read(start, STRETCHES)))
-            .collect()
-    };
-    let loss_curves = all(losses);
     let _ = write!(
         page,
         "<section id=\"{id}-curves\" class=\"curves\"><h2>Loss</h2><p>Of the batches trained on, from the \
-         first step to the last; lower is better.{spread}</p>"
+         first step to the last; lower is better.{spread}{}</p>",
+        beyond(comparison)
     );
     legend(page, comparison, id);
-    let chart = Chart {
-        label: "Loss over the steps, a line per start; the table below holds the numbers",
-        steps: comparison.steps,
-        top: top(comparison),
-        level: Some((comparison.chance, "knowing nothing")),
-        percent: false,
-    };
-    figure(page, &chart, &loss_curves);
-    let accuracy_curves = all(accuracies);
-    if let Some(chance) = comparison.chance_accuracy {
-        page.push_str("<h2>Accuracy</h2><p>Share of the batches told right; higher is better.</p>");
-        let chart = Chart {
-            label: "Accuracy over the steps, a line per start; the table below holds the numbers",
-            steps: comparison.steps,
-            top: 1.0,
-            level: Some((chance, "knowing nothing")),
-            percent: true,
-        };
-        figure(page, &chart, &accuracy_curves);
-    }
+    loss_figure(page, comparison);
+    accuracy_curves(page, comparison);
     numbers(page, comparison);
     page.push_str("</section>");
 }
@@ -554,8 +567,6 @@ fn figure(page: &mut String, chart: &Chart<'_>, curves: &[(&StartResult, Vec<Spo
     let data = serde_json::json!({
         "steps": steps,
         "starts": data,
-        "left": LEFT,
-        "right": WIDTH - RIGHT,
         "last": chart.steps,
         "percent": chart.percent,
     });
@@ -597,8 +608,8 @@ fn numbers(page: &mut String, comparison: &Comparison) {
     page.push_str("</tbody></table></div></details>");
 }
 
-/// A card per start: gradients by layer over the first steps, units that no longer answer.
-fn layers(page: &mut String, comparison: &Comparison, id: &str) {
+/// The first gradients as a picture, if asked for; a card per start: gradients by layer over the first steps, units that no longer answer.
+fn layers(page: &mut String, comparison: &Comparison, id: &str, picture: bool) {
     let all: Vec<(Gradients, Vec<Units>)> = comparison
         .starts
         .iter()
@@ -610,11 +621,24 @@ fn layers(page: &mut String, comparison: &Comparison, id: &str) {
     let sizes = Sizes::shared(comparison, all.iter().map(|(gradients, _)| gradients));
     let _ = write!(
         page,
-        "<section id=\"{id}-layers\"><h2>Inside: layer by layer</h2><p>The root mean square of the gradient \
+        "<section id=\"{id}-layers\"><h2>Inside: layer by layer</h2>"
+    );
+    if picture {
+        let gradients: Vec<Gradients> = all.iter().map(|(g, _)| g.clone()).collect();
+        if let Some(picture) = gradients_by_layer(comparison, &gradients) {
+            let _ = write!(
+                page,
+                "<h3 class=\"sub\">The gradient of each layer's weights at the first step</h3>\
+                 <p class=\"note\">{GRADIENTS}</p>{picture}"
+            );
+        }
+    }
+    page.push_str(
+        "<p>The root mean square of the gradient \
          of each layer's weights, from the first layer down to the last, at the steps that were looked \
          at; the deeper the colour, the larger, on one scale for all starts. A good start has rows of \
          like colour. Below, the units that no longer answer: dead ones put out zero for every sample \
-         of the batch, saturated outputs lie where the activation is flat.</p><div class=\"cards\">"
+         of the batch, saturated outputs lie where the activation is flat.</p><div class=\"cards\">",
     );
     for (k, (start, (gradients, units))) in comparison.starts.iter().zip(&all).enumerate() {
         let _ = write!(

@@ -30,6 +30,28 @@ pub(super) fn outcome(comparison: &Comparison) -> String {
     }
 }
 
+/// What is to be seen in the curves: which starts train, or how soon, where all of them do.
+pub(super) fn seen(comparison: &Comparison) -> String {
+    let starts = &comparison.starts;
+    if let [start] = &starts[..]
+        && let Some(end) = start.final_loss
+    {
+        return format!("{} comes to {}", start.name, super::loss(end));
+    }
+    let first = starts.first().and_then(|s| s.verdict).map(|v| v.outcome);
+    let alike = starts.iter().all(|s| s.verdict.map(|v| v.outcome) == first);
+    let soon: Option<Vec<String>> = starts
+        .iter()
+        .map(|s| Some(format!("{} ({})", s.steps_to_target?, s.name)))
+        .collect();
+    match soon {
+        Some(soon) if alike && soon.len() > 1 => {
+            format!("half way down after {} steps", soon.join(", "))
+        }
+        _ => outcome(comparison),
+    }
+}
+
 /// How it was done, in one sentence.
 pub(super) fn setting(comparison: &Comparison) -> String {
     let seeds = comparison.starts.iter().map(|s| s.runs.len()).max();

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use fanin_check::{Finding, Fixed, ValueRow};
 
-use super::{escape, verdict_name};
+use super::{escape, prose, verdict_name};
 use crate::Report;
 use crate::chart::{HALF, Point, depth_curve, scale_of, title};
 use crate::layers::Layer;
-use crate::number::short;
+use crate::number::{brief, short};
 use crate::terminal::severity_name;
 
 /// The section; nothing if nothing was changed.
@@ -115,7 +115,7 @@ fn findings(page: &mut String, before: &[Finding], after: &[Finding]) {
             "<li class=\"{severity}\"><span class=\"code\">{} {severity}</span> <b>{}</b> {} <span class=\"{}</span></li>",
             finding.code,
             escape(finding.parameter.as_deref().unwrap_or(&finding.node)),
-            escape(&finding.message),
+            prose(&finding.message),
             match still(finding) {
                 true => "doubtful\">still found",
                 false => "healthy\">gone",
@@ -137,7 +137,7 @@ fn changes(page: &mut String, fixed: &Fixed) {
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td></tr>",
             escape(&change.parameter),
             match &change.initializer {
-                Some(initializer) => format!("<code>{}</code>", escape(initializer)),
+                Some(initializer) => format!("<code>{}</code>", escape(&brief(initializer))),
                 None => "–".to_owned(),
             },
             change.factor.map_or_else(|| "–".to_owned(), short),

@@ -13,7 +13,7 @@ use crate::Report;
 use crate::bars::bars;
 use crate::chart::{Point, WIDE, cosine_curve, depth_curve, scale_of, title};
 use crate::layers::{Layer, layers};
-use crate::number::{count, percent, short};
+use crate::number::{brief, count, percent, short};
 use crate::terminal::{further, severity_name};
 
 pub(crate) const STYLE: &str = include_str!("style.css");
@@ -32,7 +32,7 @@ pub(crate) fn render(report: &Report<'_>) -> String {
          <title>{model}: {verdict}</title><style>{STYLE}</style></head><body>\
          <header><h1>{model}</h1><p class=\"verdict {verdict}\">{verdict}</p>\
          <p class=\"lead\">{lead}</p>{summary}</header>",
-        model = escape(&checkup.model),
+        model = escape(file_name(&checkup.model)),
         verdict = verdict_name(checkup.verdict),
         lead = lead(checkup.verdict),
         summary = summary(report),
@@ -87,6 +87,15 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Healthy => "healthy",
         Verdict::Doubtful => "doubtful",
         Verdict::Faulty => "faulty",
+    }
+}
+
+/// The name of a model's file without its folders, which are nobody else's business; a one-line
+/// architecture as it is.
+pub(crate) fn file_name(model: &str) -> &str {
+    match model.contains('(') {
+        true => model,
+        false => model.rsplit(['/', '\\']).next().unwrap_or(model),
     }
 }
 
@@ -155,7 +164,7 @@ fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
              <p class=\"evidence\">measured <b>{}</b>, expected {} (band {} to {})</p>",
             finding.code,
             severity,
-            escape(&finding.message),
+            prose(&finding.message),
             short(finding.evidence.measured),
             short(finding.evidence.expected),
             short(low),
@@ -167,7 +176,7 @@ fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
                 "<p class=\"fix\"><b>Fix</b> <code>{} = {}</code> {}</p>",
                 escape(&fix.parameter),
                 escape(&fix.initializer.to_string()),
-                escape(&fix.why)
+                prose(&fix.why)
             );
             if let Some(more) = further(finding) {
                 let _ = write!(page, "<p>{more}</p>");
@@ -232,13 +241,26 @@ fn curves(page: &mut String, layers: &[Layer<'_>]) {
         let _ = write!(
             page,
             "<section id=\"{id}\"><h2>{heading}</h2><p>{text}</p><figure class=\"curve\">{}\
-             <figcaption><span class=\"key measured\">measured</span> \
-             <span class=\"key predicted\">predicted</span> \
-             <span class=\"key band\">band that luck leaves</span></figcaption></figure></section>",
-            depth_curve(heading, &points, scale_of(points.iter()), WIDE)
+             {}</figure></section>",
+            depth_curve(heading, &points, scale_of(points.iter()), WIDE),
+            key(&points)
         );
     }
     cosines(page, layers);
+}
+
+/// What the lines, the area and the dots of a curve are.
+fn key(points: &[Point]) -> String {
+    let mut text = String::from(
+        "<figcaption><span class=\"key measured\">measured</span> \
+         <span class=\"key predicted\">predicted</span> \
+         <span class=\"key band\">band that luck leaves</span>",
+    );
+    if points.iter().any(|point| point.blamed) {
+        text.push_str(" <span class=\"key blame\">blamed by a finding</span>");
+    }
+    text.push_str("</figcaption>");
+    text
 }
 
 /// How alike different samples look, layer by layer; nothing for a batch of one.
@@ -267,10 +289,9 @@ fn cosines(page: &mut String, layers: &[Layer<'_>]) {
         page,
         "<section id=\"correlation\"><h2>{heading}</h2><p>At 1 the network no longer tells its inputs \
          apart. It rises with depth in every plain network; what counts is how fast.</p>\
-         <figure class=\"curve\">{}<figcaption><span class=\"key measured\">measured</span> \
-         <span class=\"key predicted\">predicted</span> <span class=\"key band\">band that luck \
-         leaves</span></figcaption></figure></section>",
-        cosine_curve(heading, &points)
+         <figure class=\"curve\">{}{}</figure></section>",
+        cosine_curve(heading, &points),
+        key(&points)
     );
 }
 
@@ -329,7 +350,7 @@ fn table(page: &mut String, layers: &[Layer<'_>]) {
             index + 1,
             escape(&layer.name),
             escape(&layer.row.op),
-            escape(layer.initializer.unwrap_or("–")),
+            escape(&brief(layer.initializer.unwrap_or("–"))),
             short(f.rms),
             optional(f.predicted_rms, short),
             optional(b.map(|b| b.rms), short),
@@ -359,11 +380,21 @@ fn plan(page: &mut String, report: &Report<'_>) {
             escape(&entry.name),
             shape.join("×"),
             escape(&entry.role.to_string()),
-            escape(&entry.initializer.to_string()),
-            escape(&entry.reason)
+            escape(&brief(&entry.initializer.to_string())),
+            prose(&entry.reason)
         );
     }
     page.push_str("</tbody></table></div></section>");
+}
+
+/// Text with what stands between backquotes as code.
+pub(crate) fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(k, part)| match k % 2 {
+        0 => escape(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    parts.collect()
 }
 
 /// Text as HTML text or attribute; names come from files that nobody vouches for.
@@ -386,6 +417,13 @@ pub(crate) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_is_passed_on_keeps_folders_to_itself() {
+        assert_eq!(file_name("/home/me/secret/net.onnx"), "net.onnx");
+        assert_eq!(file_name("C:\\models\\net.onnx"), "net.onnx");
+        assert_eq!(file_name("mlp(4, 8/2)"), "mlp(4, 8/2)");
+    }
 
     #[test]
     fn hostile_names_stay_text() {

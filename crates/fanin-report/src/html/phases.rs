@@ -64,7 +64,37 @@ pub(crate) fn section(page: &mut String, report: &Report<'_>, layers: &[Layer<'_
             escape(&line.function),
         );
     }
-    page.push_str("</div></section>");
+    page.push_str("</div>");
+    numbers(page, &diagram.chains);
+    page.push_str("</section>");
+}
+
+/// The dots in numbers, for those who have no pointer, or paper.
+fn numbers(page: &mut String, chains: &[Chain]) {
+    page.push_str(
+        "<details><summary>The dots in numbers</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"Layers between order and chaos\"><table><thead><tr><th scope=\"col\">layer</th>\
+         <th scope=\"col\">reads</th><th scope=\"col\" class=\"n\">σw</th><th scope=\"col\" class=\"n\">σb</th>\
+         <th scope=\"col\" class=\"n\">χ</th><th scope=\"col\">a signal reaches</th></tr></thead><tbody>",
+    );
+    for layer in chains.iter().flat_map(|chain| &chain.layers) {
+        let _ = write!(
+            page,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            escape(&layer.node),
+            escape(&layer.function),
+            short(layer.weight.sqrt()),
+            short(layer.bias.sqrt()),
+            short(layer.chi),
+            match layer.criticality.map(|found| found.trainable_depth()) {
+                Some(depth) if depth.is_finite() && depth < 1e4 =>
+                    format!("{depth:.0} such layers"),
+                Some(_) => "any number of such layers".to_owned(),
+                None => "its size does not settle".to_owned(),
+            }
+        );
+    }
+    page.push_str("</tbody></table></div></details>");
 }
 
 /// The lines, those with most layers first, and the layers of each.
@@ -106,26 +136,30 @@ fn sentences(page: &mut String, chains: &[Chain]) {
         let (Some(first), Some(last)) = (chain.layers.first(), chain.layers.last()) else {
             continue;
         };
+        // χ is a factor on the mean square of a gradient, its root one on the root mean square.
+        let factor: f64 = chain.layers.iter().map(|l| l.chi.sqrt()).product();
+        let each = factor.powf(1.0 / chain.layers.len() as f64);
         let settled = chain.layers.iter().all(|l| l.criticality.is_some());
         let depth = match chain.depth_used {
-            _ if !settled => {
-                let chi = || chain.layers.iter().map(|l| l.chi);
-                format!(
-                    "let the size of a signal drift; χ, at the sizes they meet, is {} to {}",
-                    short(chi().fold(f64::INFINITY, f64::min)),
-                    short(chi().fold(0.0, f64::max))
-                )
+            _ if !settled || chain.depth_used < 0.0005 => String::new(),
+            used if !used.is_finite() => "; inputs become alike at once".to_owned(),
+            used if used > 1.0 => {
+                format!("; that is {used:.1} times as deep as inputs stay apart")
             }
-            used if !used.is_finite() => "reach no depth at all".to_owned(),
-            used if used > 1.0 => format!("are {used:.1} times as deep as a signal reaches"),
-            used => format!("use {} of the depth that a signal reaches", percent(used)),
+            used => format!(
+                "; that is {} of the depth over which inputs stay apart",
+                percent(used)
+            ),
         };
         let _ = write!(
             page,
-            "<li>{} layers from <code>{}</code> to <code>{}</code> {depth}.</li>",
+            "<li>{} layers from <code>{}</code> to <code>{}</code>: each multiplies a gradient by {} on \
+             average, all of them by {}{depth}.</li>",
             chain.layers.len(),
             escape(&first.node),
             escape(&last.node),
+            short(each),
+            short(factor),
         );
     }
     page.push_str("</ul>");
@@ -205,6 +239,7 @@ fn plot(line: &CriticalLine, placed: &[Placed<'_>]) -> String {
     } in placed
     {
         let place = [x(layer.weight.sqrt()), y(layer.bias.sqrt())];
+        let place = place.map(|at| format!("{at:.1}"));
         dot(&mut svg, place, *index, *blamed, &words(layer));
     }
     svg.push_str("</svg>");

@@ -14,10 +14,11 @@ for (const figure of document.querySelectorAll(".curve")) {
   // Along a curve the nearest layer; in a diagram the nearest dot.
   const flat = figure.classList.contains("diagram") ? 1 : 0;
   const nearest = (event) => {
-    const box = svg.getBoundingClientRect();
-    const scale = svg.viewBox.baseVal.width / box.width;
-    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-    const far = (dot) => Math.hypot(dot.cx.baseVal.value - x, flat * (dot.cy.baseVal.value - y));
+    const far = (dot) => {
+      const box = dot.getBoundingClientRect();
+      const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+      return Math.hypot(x - event.clientX, flat * (y - event.clientY));
+    };
     return own.reduce((a, b) => (far(b) < far(a) ? b : a));
   };
   const open = (dot) => { if (dot.dataset.layer) location.hash = "layer-" + dot.dataset.layer; };
@@ -44,3 +45,10 @@ for (const figure of document.querySelectorAll(".curve")) {
     });
   });
 }
+// Paper shows what lies folded on the screen.
+const folded = [];
+addEventListener("beforeprint", () => {
+  folded.push(...document.querySelectorAll("details:not([open])"));
+  folded.forEach((d) => { d.open = true; });
+});
+addEventListener("afterprint", () => { folded.splice(0).forEach((d) => { d.open = false; }); });

@@ -20,11 +20,28 @@ pub(crate) fn section(page: &mut String, report: &Report<'_>) {
     let _ = write!(
         page,
         "<section id=\"seeds\"><h2>Over {} seeds</h2><p>The same check with weights and inputs drawn anew. \
-         The line at each bar spans where the probability lies, with 95 % confidence.</p>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Over seeds\"><table><thead><tr>\
-         <th scope=\"col\">outcome</th><th scope=\"col\" class=\"n\">seeds</th><th scope=\"col\" class=\"n\">share</th>\
-         <th scope=\"col\">0 % to 100 %</th><th scope=\"col\">mostly blamed</th></tr></thead><tbody>",
+         The line at each bar spans where the probability lies, with 95 % confidence.</p>",
         repeats.seeds.len()
+    );
+    let fixed = report.checkup.fixed.as_ref();
+    match fixed.and_then(|fixed| fixed.repeats_before.as_ref()) {
+        Some(before) => {
+            page.push_str("<h3 class=\"sub\">Before the fix</h3>");
+            table(page, before, "Over seeds, before the fix");
+            page.push_str("<h3 class=\"sub\">After the fix</h3>");
+            table(page, repeats, "Over seeds, after the fix");
+        }
+        None => table(page, repeats, "Over seeds"),
+    }
+    page.push_str("</section>");
+}
+
+fn table(page: &mut String, repeats: &Repeats, label: &str) {
+    let _ = write!(
+        page,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>\
+         <th scope=\"col\">outcome</th><th scope=\"col\" class=\"n\">seeds</th><th scope=\"col\" class=\"n\">share</th>\
+         <th scope=\"col\">0 % to 100 %</th><th scope=\"col\">mostly blamed</th></tr></thead><tbody>"
     );
     for (name, share) in [
         ("faulty", &repeats.faulty),
@@ -34,7 +51,7 @@ pub(crate) fn section(page: &mut String, report: &Report<'_>) {
         row(page, name, &format!("verdict {name}"), share, "");
     }
     findings(page, repeats);
-    page.push_str("</tbody></table></div></section>");
+    page.push_str("</tbody></table></div>");
 }
 
 fn findings(page: &mut String, repeats: &Repeats) {
