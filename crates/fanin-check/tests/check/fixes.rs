@@ -76,7 +76,9 @@ fn prediction_does_not_drift_in_narrow_deep_networks() {
     const SEEDS: u64 = 20;
     let mut logs = Vec::new();
     for seed in 0..SEEDS {
-        let case = Case::seeded("mlp(32, 16x30, 10, relu)", Recipe::Torch, seed);
+        // Without biases, which hold a fading signal up.
+        let case = Case::seeded("mlp(32, 16x30, 10, relu)", Recipe::Auto, seed);
+        let case = case.scale_weights(0.5);
         let (after, _) = rescaled(&case, Basis::Prediction);
         let checkup = after.check();
         let mut layers = checkup.trace.values.iter().filter(|row| row.op == "Gemm");
