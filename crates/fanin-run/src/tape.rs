@@ -102,7 +102,8 @@ pub(crate) fn record(
         .filter(|v| v.tracked())
         .map(|v| v.0.node())
         .collect();
-    if guards.is_empty() {
+    // Nothing comes back through a value without elements.
+    if guards.is_empty() || output.layout().num_elements() == 0 {
         return Var::constant(output);
     }
     let state = State {

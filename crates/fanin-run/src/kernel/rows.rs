@@ -55,7 +55,17 @@ pub(crate) fn last_axis(
     if let Some(last) = out_shape.last_mut() {
         *last = out_width;
     }
-    let output = array(&out_shape, map_rows(&input, width, out_width, forward));
+    let rows = if width == 0 {
+        // Rows of nothing have a sum, a norm, a count all the same.
+        let count: usize = shape.iter().rev().skip(1).product();
+        let mut rows = vec![0.0; count * out_width];
+        let each = rows.chunks_mut(out_width.max(1));
+        each.for_each(|row| forward(&[], row));
+        rows
+    } else {
+        map_rows(&input, width, out_width, forward)
+    };
+    let output = array(&out_shape, rows);
     let kept = output.clone();
     record(&[x], output, move |g, _| {
         let (g, y) = (Dense::new(&g), Dense::new(&kept));

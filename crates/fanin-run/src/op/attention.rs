@@ -268,7 +268,10 @@ fn rotary_embedding(call: &Call<'_>) -> Answer {
             None => table,
             Some(_) => {
                 let ids = call.tensor(3)?;
-                let rows = table.dims().first().copied().unwrap_or(0);
+                let dims = table.dims();
+                let Some((&rows, row)) = dims.split_first() else {
+                    return Err("a table must have rows".to_owned());
+                };
                 let list = ids.to_i64().unwrap_or_default();
                 let list: Vec<usize> = list
                     .iter()
@@ -280,7 +283,7 @@ fn rotary_embedding(call: &Call<'_>) -> Answer {
                         "a position is outside of the {rows} rows of the table"
                     ));
                 }
-                let shape = [&ids.shape[..], &table.dims()[1..]].concat();
+                let shape = [&ids.shape[..], row].concat();
                 reshape(&pick(&table, 0, Picks::single(list)), &shape)
             }
         };

@@ -1062,3 +1062,49 @@ fn a_choice_stops_the_nan_of_a_row_that_is_masked_out() {
     assert!(seen.iter().all(|v| v.is_finite()), "{seen:?}");
     assert_eq!(&seen[..2], &[0.0, 0.0]);
 }
+
+fn answer(case: &Case) -> Result<Vec<Item>, String> {
+    let inputs = case.inputs.iter().map(|input| match input {
+        In::Missing => None,
+        In::Fixed(t) => Some(Item::host(t.clone())),
+        In::Tracked(t) => Some(Item::Float(Var::leaf(to_array(t)))),
+    });
+    execute(&Call {
+        node: &case.node,
+        inputs: inputs.collect(),
+        mode: Mode::AsWritten,
+    })
+}
+
+/// What has no elements has a shape, takes no part in the backward pass, and upsets nobody. Found by
+/// fuzzing.
+#[test]
+fn values_without_elements() {
+    for p in [1, 2] {
+        let rows = case("LpNormalization", &[("p", int(p))], vec![t(&[48, 0], 1)]);
+        assert_eq!(answer(&rows).unwrap()[0].shape(), [48, 0]);
+    }
+    let nothing = || t(&[0, 1, 1, 1], 1);
+    let joined = case(
+        "Concat",
+        &[("axis", int(3))],
+        vec![nothing(), nothing(), nothing()],
+    );
+    let joined = answer(&joined).unwrap();
+    assert_eq!(joined[0].shape(), [0, 1, 1, 3]);
+    assert!(matches!(&joined[0], Item::Float(var) if !var.tracked()));
+
+    let table = In::Fixed(HostTensor::f32(Vec::new(), vec![0.5]).unwrap());
+    let inputs = vec![
+        t(&[2, 4, 4, 2], 1),
+        table.clone(),
+        table,
+        integers(&[0], &[]),
+    ];
+    let said = answer(&case("RotaryEmbedding", &[], inputs)).err().unwrap();
+    assert!(said.contains("must have rows"), "{said}");
+
+    let huge = In::Fixed(HostTensor::f32(vec![0, 1 << 62, 8], Vec::new()).unwrap());
+    let said = answer(&case("LeakyRelu", &[], vec![huge])).err().unwrap();
+    assert!(said.contains("larger than memory"), "{said}");
+}
