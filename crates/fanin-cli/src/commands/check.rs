@@ -65,21 +65,41 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         bail!("--fix needs --output FILE for the changed weights");
     };
     let mut fixed = weights;
-    let changes = change(how, &network, &checkup, &mut fixed, data.as_ref(), printer)?;
-    if changes.is_empty() {
+    let begun = plan.clone();
+    let basis = match how {
+        FixMode::Initializer => None,
+        FixMode::Rescale => Some(Basis::Measurement),
+        FixMode::Predict => Some(Basis::Prediction),
+    };
+    let mended = match basis {
+        None => {
+            let judge = |plan: Option<&Plan>, weights: &Weights| judge(plan, weights, seed);
+            fanin_check::mend(&network, begun.as_ref(), &checkup, &mut fixed, judge)?.map(|done| {
+                let changes: Vec<Change> = done.changes.iter().map(drawn_anew).collect();
+                (changes, done.plan, done.checkup)
+            })
+        }
+        // A rescaled weight is no draw of any initializer: no plan describes it.
+        Some(basis) => {
+            let changes = change(
+                basis,
+                &network,
+                &checkup,
+                &mut fixed,
+                data.as_ref(),
+                printer,
+            )?;
+            let after = (!changes.is_empty()).then(|| judge(None, &fixed, seed));
+            after.transpose()?.map(|after| (changes, None, after))
+        }
+    };
+    let Some((changes, plan, mut after)) = mended else {
         printer.remark("nothing to change: no finding proposes one; no file was written");
         return match printer.format {
             Format::Text => Ok(status(&checkup)),
             _ => show(args, &network, plan.as_ref(), &checkup, rows, printer),
         };
-    }
-    let begun = plan;
-    // A rescaled weight is no draw of any initializer: no plan describes it.
-    let plan = begun
-        .clone()
-        .filter(|_| how == FixMode::Initializer)
-        .map(|plan| fanin_check::fix(&plan, &checkup).unwrap_or(plan));
-    let mut after = judge(plan.as_ref(), &fixed, seed)?;
+    };
     if let Some(count) = args.seeds {
         after.repeats = Some(fanin_check::repeat(seeds(count), |seed| match &plan {
             Some(plan) => {
@@ -87,15 +107,15 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
                 judge(Some(&plan), &plan.fill_weights()?, seed)
             }
             // What each seed draws is judged and rescaled for itself.
-            None => match &begun {
-                Some(begun) => {
+            None => match (&begun, basis) {
+                (Some(begun), Some(basis)) => {
                     let begun = with_seed(begun, seed);
                     let mut drawn = begun.fill_weights()?;
                     let before = judge(Some(&begun), &drawn, seed)?;
-                    change(how, &network, &before, &mut drawn, data.as_ref(), printer)?;
+                    change(basis, &network, &before, &mut drawn, data.as_ref(), printer)?;
                     judge(None, &drawn, seed)
                 }
-                None => judge(None, &fixed, seed),
+                _ => judge(None, &fixed, seed),
             },
         })?);
     }
@@ -126,9 +146,18 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
     show(args, &network, plan.as_ref(), &after, rows, printer)
 }
 
-/// Makes the changes, in place.
+/// A parameter that was filled with what a finding proposed.
+fn drawn_anew(fix: &fanin_check::Fix) -> Change {
+    Change {
+        parameter: fix.parameter.clone(),
+        initializer: Some(fix.initializer.to_string()),
+        factor: None,
+    }
+}
+
+/// Rescales, in place, after what no factor mends was drawn anew.
 fn change(
-    how: FixMode,
+    basis: Basis,
     network: &Network,
     checkup: &Checkup,
     weights: &mut Weights,
@@ -136,10 +165,7 @@ fn change(
     printer: &Printer,
 ) -> anyhow::Result<Vec<Change>> {
     let seed = Seed::new(checkup.seed);
-    let refilled = match how {
-        FixMode::Initializer => fanin_check::apply_fixes(network, checkup, seed, weights)?,
-        _ => fanin_check::redraw_broken(network, checkup, seed, weights)?,
-    };
+    let refilled = fanin_check::redraw_broken(network, checkup, seed, weights)?;
     let proposed = |name: &str| {
         let findings = checkup.findings.iter();
         let mut fixes = findings.flat_map(|f| f.fix.iter().chain(&f.further_fixes));
@@ -153,11 +179,6 @@ fn change(
             parameter,
         })
         .collect();
-    let basis = match how {
-        FixMode::Initializer => return Ok(changes),
-        FixMode::Rescale => Basis::Measurement,
-        FixMode::Predict => Basis::Prediction,
-    };
     let rescaled = fanin_check::rescale(network, weights, basis, seed, data)?;
     if !rescaled.left.is_empty() {
         printer.remark(&format!(

@@ -232,31 +232,28 @@ pub fn operators() -> Vec<&'static str> {
 /// folds constants; so integers, masks and shape arithmetic have one meaning everywhere.
 pub(crate) fn execute(call: &Call<'_>) -> Answer {
     let operator = lookup(call.node).ok_or("the operator is not known")?;
+    call.inputs.iter().flatten().try_for_each(countable)?;
     let plain = call
         .inputs
         .iter()
         .flatten()
         .all(|i| matches!(i, Item::Host(_)));
     if plain && let Some(outputs) = host::evaluate(call)? {
-        return countable(outputs);
+        return Ok(outputs);
     }
-    countable(operator(call)?)
+    operator(call)
 }
 
 /// Refuses shapes whose sizes, zeros left out, multiply to more than memory has places: an empty value
 /// can have one, and whoever multiplies its sizes in another order would overflow.
-fn countable(outputs: Vec<Item>) -> Answer {
-    for output in &outputs {
-        let shape = output.shape();
-        let mut sizes = shape.iter().filter(|&&size| size > 0);
-        let places = sizes.try_fold(1usize, |n, &size| n.checked_mul(size));
-        if places.is_none_or(|n| isize::try_from(n).is_err()) {
-            return Err(format!(
-                "the result's shape {shape:?} is larger than memory"
-            ));
-        }
+fn countable(item: &Item) -> Result<(), String> {
+    let shape = item.shape();
+    let mut sizes = shape.iter().filter(|&&size| size > 0);
+    let places = sizes.try_fold(1usize, |n, &size| n.checked_mul(size));
+    if places.is_none_or(|n| isize::try_from(n).is_err()) {
+        return Err(format!("the shape {shape:?} is larger than memory"));
     }
-    Ok(outputs)
+    Ok(())
 }
 
 /// The flat part of a node's operator, judged by its output.
