@@ -102,15 +102,18 @@ fn judge(
     let biases = layers.iter().filter_map(|layer| {
         let bias = scene.made_by(layer.seen).shift?;
         let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);
-        (seen.rms > 0.5 * forward.rms).then_some(bias)
+        (seen.rms > 0.5 * forward.rms).then_some((*layer, bias))
     });
     let biases: Vec<_> = biases.collect();
-    let spoilt = equal.and_then(|place| place.weight);
-    let parameter = spoilt.or(biases.first().copied()).or(blamed.weight);
+    let spoilt = equal.and_then(|place| Some((place, place.weight?)));
+    let (blamed, parameter) = match spoilt.or(biases.first().copied()) {
+        Some((place, parameter)) => (place, Some(parameter)),
+        None => (blamed, blamed.weight),
+    };
     let weights = layers.iter().filter_map(|layer| layer.weight);
     let names = parameter
         .into_iter()
-        .chain(biases.iter().copied())
+        .chain(biases.iter().map(|(_, bias)| *bias))
         .chain(weights);
     let mut names: Vec<&str> = names.map(|parameter| parameter.name.as_str()).collect();
     let mut seen = std::collections::BTreeSet::new();
