@@ -9,6 +9,7 @@ use fanin_run::{Observation, Trace};
 use fanin_theory::{Band, Expected, Measured, Moments, Prediction, predict};
 
 use crate::cause;
+use crate::fold::fold;
 use crate::rules::RULES;
 use crate::scene::Scene;
 use crate::{
@@ -50,6 +51,7 @@ pub fn check(
         let gravity = std::cmp::Reverse(finding.severity);
         (gravity, !cause::is_cause(finding), finding.code)
     });
+    let findings = fold(findings);
     Checkup {
         model: options.model.clone(),
         seed: options.seed,

@@ -9,6 +9,7 @@ mod check;
 mod checkup;
 mod family;
 mod fix;
+mod fold;
 mod optimizer;
 mod page;
 mod proposal;

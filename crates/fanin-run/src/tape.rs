@@ -96,14 +96,27 @@ pub(crate) fn record(
     output: Array,
     pullback: impl Fn(Array, &[bool]) -> Cotangents + Send + Sync + 'static,
 ) -> Var {
+    // Nothing comes back through a value without elements.
+    if output.layout().num_elements() == 0 {
+        return Var::constant(output);
+    }
+    relay(inputs, output, pullback)
+}
+
+/// The same for a place of the tape that has no elements and passes gradients on all the same, by other
+/// ways: what several operations share that are one.
+pub(crate) fn relay(
+    inputs: &[&Var],
+    output: Array,
+    pullback: impl Fn(Array, &[bool]) -> Cotangents + Send + Sync + 'static,
+) -> Var {
     let wanted: Vec<bool> = inputs.iter().map(|v| v.tracked()).collect();
     let guards: Vec<NodeGuard> = inputs
         .iter()
         .filter(|v| v.tracked())
         .map(|v| v.0.node())
         .collect();
-    // Nothing comes back through a value without elements.
-    if guards.is_empty() || output.layout().num_elements() == 0 {
+    if guards.is_empty() {
         return Var::constant(output);
     }
     let state = State {

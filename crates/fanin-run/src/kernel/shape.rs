@@ -6,7 +6,7 @@ use burn_flex::Layout;
 
 use crate::array::{Array, Dense, array, full, reshaped};
 use crate::kernel::reduce::{expand, sum_to};
-use crate::tape::{MAX_INPUTS, Var, record};
+use crate::tape::{MAX_INPUTS, Var, record, relay};
 
 /// The same elements in another shape; a view where possible.
 pub(crate) fn reshape(x: &Var, shape: &[usize]) -> Var {
@@ -178,7 +178,7 @@ pub(crate) fn split(x: &Var, axis: usize, sizes: &[usize]) -> Vec<Var> {
     // parent and whose step therefore runs after theirs, hands that array on.
     let shared = Arc::new(Mutex::new(Vec::new()));
     let (whole, from) = (Arc::clone(&shared), shape.clone());
-    let hub = record(&[x], array(&[0], Vec::new()), move |_, _| {
+    let hub = relay(&[x], array(&[0], Vec::new()), move |_, _| {
         let gradient = whole
             .lock()
             .map(|mut g| std::mem::take(&mut *g))
