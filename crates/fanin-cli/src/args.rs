@@ -282,9 +282,9 @@ pub(crate) struct CompareArgs {
     /// With --data: the file of labels (.npy, IDX), or the column of labels in a CSV [default: the last]
     #[arg(long, value_name = "FILE|COLUMN", requires = "data")]
     pub labels: Option<String>,
-    /// What changes the weights
-    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
-    pub optimizer: OptimizerName,
+    /// What changes the weights [default: adam for a network of tokens, else sgd]
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerName>,
     /// The learning rate; without it each start gets its own by a short sweep
     #[arg(long, value_name = "RATE")]
     pub rate: Option<f64>,

@@ -160,10 +160,11 @@ pub(crate) fn compare_probed(
         .zip(chosen.iter().zip(runs))
         .map(|((start, tried), (&rate, runs))| start_result(start, tried, rate, runs))
         .collect();
-    let target = verdicts(dataset.chance, &mut results);
     let complete = results
         .iter()
         .all(|r| r.runs.len() == settings.seeds && r.runs.iter().all(|run| run.complete));
+    let cut = !complete || steps < settings.steps;
+    let target = verdicts(dataset.chance, &mut results, cut);
     Ok(Comparison {
         task: dataset.name.clone(),
         chance: dataset.chance,
@@ -238,7 +239,7 @@ fn start_result(
 /// Judges the starts that have runs, each by its run of median loss: those that came to their end,
 /// where there are any. Trainings that were cut short are compared over the steps they all had.
 /// Times every run to the target, which is returned.
-fn verdicts(chance: f64, results: &mut [StartResult]) -> Option<f64> {
+fn verdicts(chance: f64, results: &mut [StartResult], cut: bool) -> Option<f64> {
     let pools: Vec<(usize, Vec<&Run>)> = results
         .iter()
         .enumerate()
@@ -266,7 +267,7 @@ fn verdicts(chance: f64, results: &mut [StartResult]) -> Option<f64> {
             Some((k, Course::new(losses, median.loss_after(steps))))
         })
         .unzip();
-    let (target, verdicts) = judge(chance, &courses);
+    let (target, verdicts) = judge(chance, &courses, cut);
     for (k, verdict) in places.into_iter().zip(verdicts) {
         results[k].verdict = Some(verdict);
     }
@@ -343,7 +344,12 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.deadline.is_some_and(|end| Instant::now() >= end)
+        self.stop.load(Ordering::Relaxed) || !self.has_room(Duration::ZERO)
+    }
+
+    /// Whether what takes so long would end before the budget does.
+    fn has_room(&self, time: Duration) -> bool {
+        self.deadline.is_none_or(|end| Instant::now() + time < end)
     }
 
     fn workers(&self) -> usize {
@@ -407,7 +413,7 @@ impl Bench<'_> {
     }
 
     /// Steps that there is still room for, now that so many have been `spent` since the beginning:
-    /// a busy machine is slower than a few steps told.
+    /// what a few steps told beforehand was careful, and a busy machine is slower yet.
     fn left(&self, steps: usize, spent: usize, starts: usize, begun: Instant) -> usize {
         let (Some(deadline), true) = (self.deadline, spent > 0) else {
             return steps;
@@ -416,7 +422,7 @@ impl Bench<'_> {
         let one = (now - begun).as_secs_f64() / spent as f64;
         let room = 0.9 * deadline.saturating_duration_since(now).as_secs_f64();
         let each = room / one / (starts * self.settings.seeds).max(1) as f64;
-        steps.min((each as usize).max(1))
+        (each as usize).clamp(1, self.settings.steps)
     }
 
     /// The rates tried for each start, round by round.
@@ -530,11 +536,20 @@ impl Bench<'_> {
         let mut batches = self.dataset.batches(self.batch, seed);
         // The dataset's own errors pass through the session beside its result.
         let mut fault: Option<TrainError> = None;
+        // Of the steps so far; a look at the held-out samples takes about one more.
+        let mut longest = Duration::ZERO;
+        let after = u32::from(job.looks);
         train(self.network, &weights, &options, |trainer| {
+            let mut whole = true;
             for step in 0..job.steps {
                 if self.over() {
                     return Ok(());
                 }
+                if !self.has_room(longest * (1 + after)) {
+                    whole = false;
+                    break;
+                }
+                let began = Instant::now();
                 let batch = match batches.batch() {
                     Ok(batch) => batch,
                     Err(error) => {
@@ -549,6 +564,7 @@ impl Bench<'_> {
                     self.probe(job, step, trainer);
                 }
                 let done = trainer.step(&batch, job.rate * warm.min(1.0), look)?;
+                longest = longest.max(began.elapsed());
                 run.losses.push(done.loss as f32);
                 run.accuracies.extend(done.accuracy.map(|a| a as f32));
                 run.looks.extend(done.look.map(|look| (step, look)));
@@ -560,11 +576,11 @@ impl Bench<'_> {
             if job.looks && run.diverged_at.is_none() {
                 self.probe(job, job.steps, trainer);
                 match self.dataset.held_out(self.batch, 0) {
-                    Ok(_) => self.score(trainer, &mut run)?,
+                    Ok(_) => self.score(trainer, &mut run, longest)?,
                     Err(error) => fault = Some(error),
                 }
             }
-            run.complete = true;
+            run.complete = whole;
             Ok(())
         })?;
         run.seconds = begun.elapsed().as_secs_f64();
@@ -580,14 +596,20 @@ impl Bench<'_> {
         }
     }
 
-    /// Loss and accuracy on the held-out samples, up to eight batches of them.
-    fn score(&self, trainer: &mut Trainer<'_>, run: &mut Run) -> Result<(), fanin_run::RunError> {
+    /// Loss and accuracy on the held-out samples, up to eight batches of them, each of which takes
+    /// about so long.
+    fn score(
+        &self,
+        trainer: &mut Trainer<'_>,
+        run: &mut Run,
+        each: Duration,
+    ) -> Result<(), fanin_run::RunError> {
         let held = self.dataset.count() - self.dataset.training();
         let batches = held.div_ceil(self.batch.max(1)).clamp(1, 8);
         let (mut loss, mut accuracy, mut done) = (0.0, None, 0usize);
         for k in 0..batches {
             // A large network is slow here, too.
-            if done > 0 && self.over() {
+            if done > 0 && (self.over() || !self.has_room(each)) {
                 break;
             }
             let Ok(batch) = self.dataset.held_out(self.batch, k) else {

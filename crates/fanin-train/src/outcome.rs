@@ -12,6 +12,8 @@ pub enum Outcome {
     Slow,
     /// It stays near the loss of an answer that does not look at the input, or its numbers run away.
     Fails,
+    /// No start has learned anything yet, and the trainings were cut short.
+    TooEarly,
 }
 
 /// An outcome and the numbers that decided it.
@@ -61,10 +63,12 @@ impl Course {
 /// With chance level c, best final loss b among all starts and a start's final loss l, its progress
 /// is (c - l) / (c - b). It fails below 0.2, trains from 0.8 on if it was half way within 4 times the
 /// steps of the fastest start that trains (ten steps count as none), and is slow in between. If the
-/// best start is not 5 % below chance, all fail, and there is no half way to time them to.
+/// best start is not 5 % below chance, all fail, and there is no half way to time them to;
+/// unless the trainings were `cut` short of the steps they were meant to have: then it is too early
+/// to tell of those whose numbers have not run away.
 ///
 /// Returns the loss half way, the target that all are timed to, and the verdict on each.
-pub fn judge(chance: f64, courses: &[Course]) -> (Option<f64>, Vec<Verdict>) {
+pub fn judge(chance: f64, courses: &[Course], cut: bool) -> (Option<f64>, Vec<Verdict>) {
     let best = courses.iter().fold(f64::INFINITY, |b, c| b.min(c.last));
     let way = chance - best;
     let learned = way >= LEARNED * chance;
@@ -78,6 +82,7 @@ pub fn judge(chance: f64, courses: &[Course]) -> (Option<f64>, Vec<Verdict>) {
                 .then(|| (chance - course.last) / way);
             let steps_to_half = course.curve.iter().position(|&l| l <= half);
             let outcome = match progress {
+                Some(_) if !learned && cut => Outcome::TooEarly,
                 _ if !learned => Outcome::Fails,
                 Some(p) if p >= TRAINED => Outcome::Trains,
                 Some(p) if p >= FAILED => Outcome::Slow,
@@ -154,6 +159,7 @@ mod tests {
                 },
                 course(9.0, 3.0, 400, 20.0),
             ],
+            true,
         );
         let outcomes: Vec<Outcome> = verdicts.iter().map(|v| v.outcome).collect();
         use Outcome::{Fails, Slow, Trains};
@@ -166,12 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_learns_all_fail() {
-        let (target, verdicts) = judge(
-            2.3,
-            &[course(2.3, 2.29, 50, 5.0), course(2.3, 2.28, 50, 5.0)],
-        );
+    fn where_nobody_learns_all_fail_unless_cut_short() {
+        let away = Course {
+            last: f64::INFINITY,
+            curve: vec![2.3, 50.0],
+        };
+        let courses = [course(2.3, 2.29, 50, 5.0), course(2.3, 2.28, 50, 5.0), away];
+        let (target, verdicts) = judge(2.3, &courses, false);
         assert!(verdicts.iter().all(|v| v.outcome == Outcome::Fails));
+        assert_eq!(target, None);
+        let (target, verdicts) = judge(2.3, &courses, true);
+        let outcomes: Vec<Outcome> = verdicts.iter().map(|v| v.outcome).collect();
+        assert_eq!(
+            outcomes,
+            [Outcome::TooEarly, Outcome::TooEarly, Outcome::Fails]
+        );
         assert_eq!(target, None);
     }
 

@@ -11,7 +11,7 @@ use fanin_network::Network;
 use fanin_plan::{Recipe, Request};
 use fanin_report::ComparisonReport;
 use fanin_run::train::Optimizer;
-use fanin_train::{Dataset, Form, Rate, Settings, Start, Task, compare};
+use fanin_train::{Dataset, Form, Input, Rate, Settings, Start, Task, compare};
 use signal_hook::consts::SIGINT;
 
 use crate::args::{CompareArgs, ModelArgs, OptimizerName};
@@ -42,11 +42,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
         .map(|&r| Start::recipe(&network, r))
         .collect();
     let settings = Settings {
-        optimizer: match args.optimizer {
-            OptimizerName::Sgd => Optimizer::SGD,
-            OptimizerName::Adam => Optimizer::ADAM,
-            OptimizerName::Adamw => Optimizer::ADAM_W,
-        },
+        optimizer: optimizer(args, &form),
         rate: args.rate.map_or(Rate::Sweep(None), Rate::Fixed),
         steps: args.steps,
         seeds: args.seeds,
@@ -87,6 +83,17 @@ pub(crate) fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
         .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stop)))
         .context("cannot listen for Ctrl-C")?;
     Ok(stop)
+}
+
+/// The user's choice, or what such networks are trained with: of rare tokens few gradients come, and
+/// to SGD they count the less.
+fn optimizer(args: &CompareArgs, form: &Form) -> Optimizer {
+    match (args.optimizer, form.input) {
+        (Some(OptimizerName::Sgd), _) => Optimizer::SGD,
+        (Some(OptimizerName::Adam), _) | (None, Input::Tokens { .. }) => Optimizer::ADAM,
+        (Some(OptimizerName::Adamw), _) => Optimizer::ADAM_W,
+        (None, _) => Optimizer::SGD,
+    }
 }
 
 fn with_batch(args: &CompareArgs, model: &str) -> ModelArgs {

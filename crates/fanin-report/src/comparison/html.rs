@@ -98,15 +98,10 @@ fn foot(page: &mut String) {
 fn facts(report: &ComparisonReport<'_>) -> String {
     let comparison = report.comparison;
     let seeds = comparison.starts.iter().map(|s| s.runs.len()).max();
-    let optimizer = match comparison.optimizer {
-        fanin_run::train::Optimizer::Sgd { momentum, .. } => format!("SGD, momentum {momentum}"),
-        fanin_run::train::Optimizer::Adam { decay: 0.0, .. } => "Adam".to_owned(),
-        fanin_run::train::Optimizer::Adam { decay, .. } => format!("AdamW, decay {decay}"),
-    };
     let mut text = String::from("<dl class=\"facts\">");
     for (name, value) in [
         ("task", comparison.task.clone()),
-        ("optimizer", optimizer),
+        ("optimizer", sentence::optimizer(comparison.optimizer)),
         ("steps", comparison.steps.to_string()),
         ("batch", comparison.batch.to_string()),
         ("trainings per start", seeds.unwrap_or(0).to_string()),

@@ -68,6 +68,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Trains => "trains",
         Outcome::Slow => "slow",
         Outcome::Fails => "fails",
+        Outcome::TooEarly => "too early",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use fanin_run::train::Optimizer;
 use fanin_train::{Comparison, Outcome};
 
 /// Which starts train, which are slow, which fail: `auto and he train; zeros fails.`
@@ -12,21 +13,43 @@ pub(super) fn outcome(comparison: &Comparison) -> String {
         (Outcome::Slow, "is slow", "are slow"),
         (Outcome::Fails, "fails", "fail"),
     ] {
-        let starts = comparison.starts.iter();
-        let names: Vec<&str> = starts
-            .filter(|s| s.verdict.is_some_and(|v| v.outcome == outcome))
-            .map(|s| s.name.as_str())
-            .collect();
+        let names = names_of(comparison, outcome);
         match &names[..] {
             [] => {}
             [name] => parts.push(format!("{name} {one}")),
-            [names @ .., last] => parts.push(format!("{} and {last} {many}", names.join(", "))),
+            names => parts.push(format!("{} {many}", listed(names))),
         }
+    }
+    let early = names_of(comparison, Outcome::TooEarly);
+    if !early.is_empty() {
+        parts.push(format!(
+            "it is too early to tell of {}: no start has learned anything within {} steps; give \
+             more time (--budget) or a smaller --batch",
+            listed(&early),
+            comparison.steps
+        ));
     }
     if parts.is_empty() {
         "no start has been trained".to_owned()
     } else {
         parts.join("; ")
+    }
+}
+
+fn names_of(comparison: &Comparison, outcome: Outcome) -> Vec<&str> {
+    let starts = comparison.starts.iter();
+    starts
+        .filter(|s| s.verdict.is_some_and(|v| v.outcome == outcome))
+        .map(|s| s.name.as_str())
+        .collect()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
 }
 
@@ -52,14 +75,24 @@ pub(super) fn seen(comparison: &Comparison) -> String {
     }
 }
 
+/// `SGD, momentum 0.9`.
+pub(super) fn optimizer(optimizer: Optimizer) -> String {
+    match optimizer {
+        Optimizer::Sgd { momentum, .. } => format!("SGD, momentum {momentum}"),
+        Optimizer::Adam { decay: 0.0, .. } => "Adam".to_owned(),
+        Optimizer::Adam { decay, .. } => format!("AdamW, decay {decay}"),
+    }
+}
+
 /// How it was done, in one sentence.
 pub(super) fn setting(comparison: &Comparison) -> String {
     let seeds = comparison.starts.iter().map(|s| s.runs.len()).max();
     let mut text = format!(
-        "{}: {} steps of {} samples, {} each",
+        "{}: {} steps of {} samples ({}), {} each",
         comparison.task,
         comparison.steps,
         comparison.batch,
+        optimizer(comparison.optimizer),
         match seeds.unwrap_or(0) {
             1 => "1 training".to_owned(),
             n => format!("{n} trainings"),

@@ -38,12 +38,15 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
     let comparison = report.comparison;
     let checked = !report.checks.is_empty();
     let name = names(comparison);
+    let results = comparison.starts.iter().filter_map(|s| s.verdict);
+    let results = results.map(|v| outcome_name(v.outcome).len());
+    let result = results.fold("result".len(), usize::max);
     let mut out = String::new();
     let check = if checked { "check     " } else { "" };
     // Writing into a String does not fail.
     let _ = writeln!(
         out,
-        "{:<name$} {:>7} {:>7}  {:<11} {:>8} {:>6}  {check}{:<6}  loss, {} down to 0",
+        "{:<name$} {:>7} {:>7}  {:<11} {:>8} {:>6}  {check}{:<result$}  loss, {} down to 0",
         "start",
         "rate",
         "loss",
@@ -60,7 +63,7 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
         };
         let _ = writeln!(
             out,
-            "{:<name$} {:>7} {:>7}  {:<11} {:>8} {:>6}  {check}{:<6}  {}",
+            "{:<name$} {:>7} {:>7}  {:<11} {:>8} {:>6}  {check}{:<result$}  {}",
             start.name,
             start.rate.map_or_else(String::new, |r| format!("{r:.1e}")),
             start.final_loss.map_or_else(String::new, loss),

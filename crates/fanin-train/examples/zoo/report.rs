@@ -93,6 +93,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Trains => "trains",
         Outcome::Slow => "slow",
         Outcome::Fails => "fails",
+        Outcome::TooEarly => "too early",
     }
 }
 

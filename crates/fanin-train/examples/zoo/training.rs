@@ -89,7 +89,7 @@ pub(crate) fn outcomes(starts: &[&Trained], judged: &[&Trained]) -> Vec<(Outcome
         .map(|one| {
             let courses = starts.iter().chain([one]).map(|start| start.course());
             let courses: Vec<Course> = courses.collect();
-            let verdict = judge(one.chance, &courses).1.pop();
+            let verdict = judge(one.chance, &courses, false).1.pop();
             verdict.map_or((Outcome::Fails, None), |v| (v.outcome, v.progress))
         })
         .collect()
@@ -101,7 +101,7 @@ pub(crate) fn outcomes(starts: &[&Trained], judged: &[&Trained]) -> Vec<(Outcome
 pub(crate) fn tells(starts: &[&Trained]) -> bool {
     let courses: Vec<Course> = starts.iter().map(|start| start.course()).collect();
     let chance = starts.first().map_or(f64::NAN, |start| start.chance);
-    let (_, verdicts) = judge(chance, &courses);
+    let (_, verdicts) = judge(chance, &courses, false);
     let pairs = courses.iter().zip(verdicts);
     let best = pairs.min_by(|(a, _), (b, _)| a.last.total_cmp(&b.last));
     best.is_some_and(|(course, verdict)| {
