@@ -14,7 +14,8 @@ use crate::length_map::LengthMap;
 use crate::quadrature::Grid;
 use crate::rules::attention::{self, Flow, Scored};
 use crate::rules::attribute::normalized;
-use crate::rules::{Context, activation, count, linear, norm, pool, recurrent, resize, shape};
+use crate::rules::norm::{self, Along};
+use crate::rules::{Context, activation, count, linear, pool, recurrent, resize, shape};
 use crate::signal::{Profile, Signal, mixed_profile};
 
 /// What theory expects of the gradient at a value.
@@ -42,6 +43,8 @@ struct Term {
     amplitude: Amplitude,
     /// Correlation of the Gaussian between two places of one sample; `None` where unknown.
     alike: Option<f64>,
+    /// The same between places of two samples.
+    across: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +76,7 @@ pub(crate) fn gradient_map(
         arriving: vec![Vec::new(); network.values.len()],
         unknown: vec![false; network.values.len()],
         settled: vec![None; network.values.len()],
+        along: vec![None; network.values.len()],
         result: vec![None; network.values.len()],
         sinks: 0,
     };
@@ -106,6 +110,8 @@ struct Pass<'a> {
     arriving: Vec<Vec<Gradient>>,
     unknown: Vec<bool>,
     settled: Vec<Option<Gradient>>,
+    /// What gradients at the outputs of normalizations have in common with the output itself.
+    along: Vec<Option<Along>>,
     result: Vec<Option<(f64, f64)>>,
     sinks: u32,
 }
@@ -122,6 +128,7 @@ impl Pass<'_> {
             sink: self.sinks,
             amplitude: Amplitude::Even(flow.second.max(0.0).sqrt()),
             alike: flow.alike,
+            across: flow.across,
         };
         Gradient {
             terms: vec![term],
@@ -137,6 +144,7 @@ impl Pass<'_> {
         Flow {
             second,
             alike: self.alike(gradient, signal),
+            across: self.across(gradient, signal),
             profile: gradient.profile.clone(),
             scored: gradient.scored.clone(),
             steps: gradient.steps.clone(),
@@ -144,14 +152,71 @@ impl Pass<'_> {
         }
     }
 
+    /// Correlation of a value's base at two places of one sample, and of two samples.
+    fn correlations(&self, signal: &Signal) -> (Option<f64>, Option<f64>) {
+        let Some(base) = self.signal(signal.shape.base) else {
+            return (None, None);
+        };
+        let spread = base.spread();
+        let known = |product: Option<f64>| {
+            let product = product.filter(|_| spread > 0.0)?;
+            Some((product - base.mean * base.mean) / spread)
+        };
+        let across = base.cross.far.or(base.cross.between);
+        (known(base.cross.within), known(across))
+    }
+
+    /// A gradient at a Gaussian value times the standardized value: its square and its products at
+    /// two places, over the gradient's mean square.
+    fn along(&self, gradient: &Gradient, signal: &Signal) -> Option<Along> {
+        let (within, across) = self.correlations(signal);
+        let (within, between) = (within?, across?);
+        let grid = signal.on_grid().0;
+        let (mut total, mut own, mut pairs, mut across) = (0.0, 0.0, 0.0, 0.0);
+        for term in &gradient.terms {
+            let second = term.amplitude.second(&grid);
+            let tilted: Vec<f64> = match &term.amplitude {
+                Amplitude::Even(a) => grid.standard().iter().map(|z| a * z).collect(),
+                Amplitude::Nodes(nodes) => {
+                    let nodes = nodes.iter().zip(grid.standard());
+                    nodes.map(|(a, z)| a * z).collect()
+                }
+            };
+            total += second;
+            own += grid.moment(&tilted, 2);
+            let dual = Dual::new(&grid, &tilted);
+            pairs += term.alike? * dual.at(within);
+            across += term.across * dual.at(between);
+        }
+        (total > 0.0).then(|| Along {
+            own: own / total,
+            pairs: pairs / total,
+            across: across / total,
+        })
+    }
+
+    /// Mean product of a gradient at places of two samples over its mean square.
+    fn across(&self, gradient: &Gradient, signal: &Signal) -> f64 {
+        let correlation = self.correlations(signal).1;
+        let grid = signal.on_grid().0;
+        let (mut total, mut products) = (0.0, 0.0);
+        for term in &gradient.terms {
+            total += term.amplitude.second(&grid);
+            products += match (&term.amplitude, correlation) {
+                _ if term.across == 0.0 => 0.0,
+                (Amplitude::Even(a), _) => term.across * a * a,
+                (Amplitude::Nodes(nodes), Some(correlation)) => {
+                    term.across * Dual::new(&grid, nodes).at(correlation)
+                }
+                (Amplitude::Nodes(_), None) => 0.0,
+            };
+        }
+        if total > 0.0 { products / total } else { 0.0 }
+    }
+
     /// Mean product of a gradient at two places of one sample over its mean square.
     fn alike(&self, gradient: &Gradient, signal: &Signal) -> Option<f64> {
-        let base = self.signal(signal.shape.base)?;
-        let spread = base.spread();
-        let within = base.cross.within;
-        let correlation = within
-            .filter(|_| spread > 0.0)
-            .map(|within| (within - base.mean * base.mean) / spread);
+        let correlation = self.correlations(signal).0;
         let grid = signal.on_grid().0;
         let (mut total, mut products, mut unknown) = (0.0, 0.0, 0.0);
         for term in &gradient.terms {
@@ -240,6 +305,10 @@ impl Pass<'_> {
         }
         let variance = (inherited + layer_variance(kurtosis, width)).max(0.0);
         self.result[index] = Some((second, variance));
+        let producer = self.context.network.value(id).producer;
+        if producer.is_some_and(|node| norm::is(self.context.network.node(node))) {
+            self.along[index] = self.along(&total, &signal);
+        }
         self.settled[index] = Some(if signal.shape.base == id {
             let flow = self.flow(&total, &signal, second);
             self.fresh(flow, variance - layer_variance(3.0, width))
@@ -327,8 +396,11 @@ impl Pass<'_> {
             let factor = map.factor * map.factor * edges * w.second;
             let flow = Flow {
                 second: second * factor,
-                // A window mixes places.
-                alike: flow.alike.filter(|_| map.window.is_none() && map.data == 0),
+                alike: flow
+                    .alike
+                    .filter(|_| map.data == 0)
+                    .map(|alike| alike * map.common_taps(true)),
+                across: flow.across * map.shared_taps(true),
                 profile,
                 ..Flow::default()
             };
@@ -339,7 +411,8 @@ impl Pass<'_> {
                 return None;
             }
             let norm = norm::of(&self.context, node)?;
-            let factor = norm.factor(&self.context, node)?;
+            let (factor, flow) =
+                norm.back(&self.context, node, flow, self.along[output.index()])?;
             let flow = by_place(flow, norm.by_place(signal), factor);
             return Some(self.fresh(flow, plain));
         }
@@ -482,7 +555,27 @@ impl Pass<'_> {
                 if let Some(flow) = resize::backward(&self.context, node, &flow) {
                     return Some(self.fresh(flow, plain));
                 }
-                let mut flow = Flow::of(second * pool::backward(&self.context, node)?);
+                let second = second * pool::backward(&self.context, node)?;
+                if let Some(chances) = pool::chosen(&self.context, node, signal) {
+                    let amplitudes = chances.iter().map(|chance| (second * chance).sqrt());
+                    self.sinks += 1;
+                    return Some(Gradient {
+                        terms: vec![Term {
+                            sink: self.sinks,
+                            amplitude: Amplitude::Nodes(amplitudes.collect()),
+                            alike: None,
+                            across: 0.0,
+                        }],
+                        inherited: plain,
+                        profile: None,
+                        scored: None,
+                        steps: None,
+                    });
+                }
+                let mut flow = Flow {
+                    across: flow.across,
+                    ..Flow::of(second)
+                };
                 if matches!(
                     node.op.as_str(),
                     "ReduceMean" | "ReduceSum" | "GlobalAveragePool"
@@ -557,6 +650,7 @@ impl Gradient {
         let terms = self.terms.iter().map(|term| Term {
             sink: term.sink,
             alike: term.alike,
+            across: term.across,
             amplitude: match &term.amplitude {
                 Amplitude::Even(a) => {
                     Amplitude::Nodes(slopes.iter().map(|s| s * a * factor).collect())

@@ -64,6 +64,10 @@ fn pools_after_convolutions() {
     study.forward("mean", 0.03);
     study.cosine("relu1", 0.03);
     study.forward("global", 0.05);
+    // The maximum is rarely one of those that a ReLU holds back; after it half of them are.
+    for value in ["conv0", "relu0", "conv1", "max1"] {
+        study.backward(value, 0.03);
+    }
 }
 
 #[test]
@@ -207,6 +211,35 @@ fn norms_of_maps() {
             study.forward(&format!("norm{layer}"), 0.002);
             study.forward(&format!("relu{layer}"), 0.02);
             study.cosine(&format!("relu{layer}"), 0.03);
+        }
+    }
+}
+
+#[test]
+fn gradients_through_batch_norm_of_few_samples() {
+    // Few elements share a σ, whose inverse square is larger in the mean than that of its mean; and
+    // the gradient of a mean over places, the same at all of them, loses more than two directions.
+    for (samples, size) in [(2, 4), (2, 8), (4, 3), (16, 2)] {
+        let mut builder = Builder::new();
+        let x = builder.input("x", &[samples, 3, size, size], 1.0);
+        let x = conv(&mut builder, "conv0", x, 200);
+        let mut x = builder.like("relu0", "Relu", &[x]);
+        for layer in 1..4 {
+            let y = conv(&mut builder, &format!("conv{layer}"), x, 200);
+            let scale = builder.parameter(&format!("scale{layer}"), &[200], 1.0, 1.0);
+            let shift = builder.parameter(&format!("shift{layer}"), &[200], 0.0, 0.0);
+            let norm = format!("norm{layer}");
+            let y = builder.like(&norm, "BatchNormalization", &[y, scale, shift]);
+            x = builder.like(&format!("relu{layer}"), "Relu", &[y]);
+        }
+        let x = builder.node("global", "GlobalAveragePool", &[x], &[samples, 200, 1, 1]);
+        let x = builder.node("flat", "Flatten", &[x], &[samples, 200]);
+        let x = builder.dense("head", x, 50, 0.1, 0.0);
+        builder.end(x, 1.0);
+        let study = study(&builder, 12);
+        for layer in [3, 2, 1] {
+            study.backward(&format!("norm{layer}"), 0.06);
+            study.backward(&format!("conv{layer}"), 0.06);
         }
     }
 }

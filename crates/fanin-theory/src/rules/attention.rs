@@ -479,6 +479,8 @@ pub(crate) struct Flow {
     pub(crate) second: f64,
     /// Mean product at two places of one sample (of scores: two queries, one key) over that.
     pub(crate) alike: Option<f64>,
+    /// The same at places of two samples, in the mean over all pairs of places.
+    pub(crate) across: f64,
     /// Along the sequence (of scores: of the queries).
     pub(crate) profile: Option<Profile>,
     /// What only scores have.
@@ -626,7 +628,7 @@ pub(crate) fn to_scores(
         profile: along(sums),
         scored: Some(Rc::new(scored)),
         luck: scores.luck(context, &weights) + layer_variance(3.0, scores.k.units),
-        steps: None,
+        ..Flow::default()
     })
 }
 

@@ -105,8 +105,9 @@ impl Window {
     }
 
     /// Taps that two different positions both have inside `wide`, in the mean over pairs of
-    /// positions, over those that one has.
-    pub(crate) fn common(&self, wide: &[usize], narrow: &[usize]) -> f64 {
+    /// positions, over those that one has; or that two different places of `wide` are both seen
+    /// through, where `transposed`.
+    pub(crate) fn common(&self, wide: &[usize], narrow: &[usize], transposed: bool) -> f64 {
         let axes = self.kernel.iter().zip(&self.stride).zip(&self.dilation);
         let sizes = wide.iter().zip(narrow).zip(&self.before);
         let (mut single, mut pairs, mut positions) = (1.0, 1.0, 1.0);
@@ -123,7 +124,7 @@ impl Window {
             }
             single *= one;
             pairs *= two;
-            positions *= narrow as f64;
+            positions *= if transposed { wide } else { narrow } as f64;
         }
         if single <= 0.0 || positions <= 1.0 {
             return 1.0;

@@ -47,13 +47,24 @@ pub(crate) struct Slide {
 }
 
 impl Map {
-    /// The taps that two different places both have inside the input, in the mean over pairs, over
-    /// those that one has.
-    fn common_taps(&self) -> f64 {
-        match &self.window {
-            Some(slide) if !slide.transposed => slide.window.common(&slide.wide, &slide.narrow),
-            _ => 1.0,
-        }
+    /// The taps through which two different places of the output (of the input where `back`) both
+    /// see the other side, in the mean over pairs, over those of one.
+    pub(crate) fn common_taps(&self, back: bool) -> f64 {
+        self.window.as_ref().map_or(1.0, |slide| {
+            let transposed = slide.transposed != back;
+            slide.window.common(&slide.wide, &slide.narrow, transposed)
+        })
+    }
+
+    /// The same over all pairs of places, equal ones too.
+    pub(crate) fn shared_taps(&self, back: bool) -> f64 {
+        let places = self.window.as_ref().map_or(1.0, |slide| {
+            count(match slide.transposed == back {
+                true => &slide.narrow,
+                false => &slide.wide,
+            })
+        });
+        (1.0 + (places - 1.0) * self.common_taps(back)) / places.max(1.0)
     }
 
     /// How a profile of the input (of the output's gradient where `back`) comes through: by what
@@ -241,7 +252,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     };
     let product = |x_y: f64| product_of(terms, x_y);
     // Two places near a padded border have fewer taps inside in common than one has.
-    let apart = |x_y: f64| product_of(terms * map.common_taps(), x_y);
+    let apart = |x_y: f64| product_of(terms * map.common_taps(false), x_y);
     let mean = map.factor * terms * w.mean * x.mean;
     let mut signal = Signal::gaussian(output, mean, product(x.second));
     signal.cross = if w.parameter {

@@ -5,11 +5,18 @@
 //! layers before is divided away, so the variance of the log second moment starts again at zero.
 //!
 //! Backward a gradient is multiplied by γ/σ and loses its components along the mean and along y,
-//! two of n directions. With σ² = (1 − c) E[x²], c the cosine between samples, batch norm after
-//! ReLU makes gradients grow by E[φ'²]/Var φ = π/(π − 1) per layer (Yang et al. 2019).
+//! two of n directions, or more where the gradient is the same at many of the n elements. With
+//! σ² = (1 − c) E[x²], c the cosine between samples, batch norm after ReLU makes gradients grow by
+//! E[φ'²]/Var φ = π/(π − 1) per layer (Yang et al. 2019).
+//!
+//! Over the draws of a unit's weights its σ² is a weighted sum of χ², near a χ² of
+//! k = (Σ λ)²/Σ λ² degrees of freedom, λ the eigenvalues of the covariance of its centred elements
+//! (Welch–Satterthwaite), so that E[1/σ²] = k/(k − 2)/E[σ²]: of few samples, or of many that are
+//! alike, more than one would think.
 
 use fanin_network::{Node, ValueId};
 
+use super::attention::Flow;
 use super::{Context, count};
 use crate::cross::Cross;
 use crate::signal::Signal;
@@ -32,9 +39,25 @@ pub(crate) struct Norm {
     centred: bool,
     /// Mean products of the means taken off at two places, elements of one mean first.
     means: Means,
+    /// Degrees of freedom of σ².
+    freedom: f64,
+    /// Samples and places that share one σ, where it is one per unit; else `None`.
+    sharers: Option<(f64, f64)>,
     /// Whether σ² is a mean over units, which leaves it the same for all of them; where each unit
     /// has its own, an ε that counts acts on each in another way.
     over_units: bool,
+}
+
+/// What a gradient at a normalization's output has in common with the output y: mean products of
+/// δ ŷ, ŷ the standardized y, over E[δ²].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Along {
+    /// Of an element with itself.
+    pub(crate) own: f64,
+    /// Of two places of one sample.
+    pub(crate) pairs: f64,
+    /// Of places of two samples.
+    pub(crate) across: f64,
 }
 
 /// Mean products of the means that are taken off at two elements.
@@ -64,9 +87,11 @@ pub(crate) fn of(context: &Context<'_>, node: &Node) -> Option<Norm> {
     let all = count(shape);
     let last = trailing(node, shape);
     let places = count(shape.get(2..).unwrap_or(&[]));
+    let mut sharers = None;
     let (sharing, shift, centred, means) = match node.op.as_str() {
         "BatchNormalization" => {
             let samples = *shape.first()? as f64;
+            sharers = Some((samples, places));
             let common = batch_mean(context, node, x, samples, places);
             (all / channels, Some(2), true, Means::even(common))
         }
@@ -106,11 +131,45 @@ pub(crate) fn of(context: &Context<'_>, node: &Node) -> Option<Norm> {
         sharing,
         centred,
         means,
+        freedom: match sharers {
+            Some((samples, places)) => freedom(x, samples, places),
+            None => sharing - f64::from(u8::from(centred)),
+        },
+        sharers,
         over_units: !matches!(
             node.op.as_str(),
             "BatchNormalization" | "GroupNormalization" | "InstanceNormalization"
         ),
     })
+}
+
+/// Degrees of freedom of the variance over a batch and its places. All pairs of places counting as
+/// alike, the centred covariance has three eigenvalues: of what differs between samples, between
+/// places, and between both.
+fn freedom(x: &Signal, samples: f64, places: f64) -> f64 {
+    let independent = (samples * places - 1.0).max(1.0);
+    let within = x.cross.within.or((places <= 1.0).then_some(0.0));
+    let far = x.cross.far.or((places <= 1.0).then_some(0.0));
+    let (Some(within), Some(between), Some(far)) = (within, x.cross.between, far) else {
+        return independent;
+    };
+    let (own, other) = (x.second - within, between - far);
+    let parts = [
+        (samples - 1.0, own - other + places * (within - far)),
+        (places - 1.0, own + (samples - 1.0) * other),
+        ((samples - 1.0) * (places - 1.0), own - other),
+    ];
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for (count, eigenvalue) in parts {
+        let eigenvalue = eigenvalue.max(0.0);
+        sum += count * eigenvalue;
+        squares += count * eigenvalue * eigenvalue;
+    }
+    if squares > 0.0 {
+        (sum * sum / squares).clamp(1.0, independent)
+    } else {
+        independent
+    }
 }
 
 /// Mean square of the mean over a batch and its places.
@@ -168,15 +227,61 @@ impl Norm {
         self.centred && self.sharing <= 1.0
     }
 
-    /// Mean square of the factor between input and output, and of the scale alone.
-    pub(crate) fn factor(&self, context: &Context<'_>, node: &Node) -> Option<f64> {
+    /// Mean square of the factor between input and output for this gradient at the output, and what
+    /// that is of mean square one.
+    pub(crate) fn back(
+        &self,
+        context: &Context<'_>,
+        node: &Node,
+        flow: Flow,
+        along: Option<Along>,
+    ) -> Option<(f64, Flow)> {
         if self.is_constant() {
-            return Some(0.0);
+            return Some((0.0, flow));
         }
         let scale = self.scale_second(context, node)?;
-        let lost = (1.0 - 2.0 / self.sharing.max(2.0)).max(0.0);
-        let denominator = self.variance + self.epsilon;
-        self.is_sure().then(|| scale * lost / denominator)
+        let (kept, flow) = self.freed(context.signal(node, 0)?, flow, along);
+        // Below three degrees of freedom the mean is that of few units far out.
+        let uneven = (self.freedom / (self.freedom - 2.0).max(1.0)).max(1.0);
+        let denominator = self.variance / uneven + self.epsilon;
+        self.is_sure().then(|| (scale * kept / denominator, flow))
+    }
+
+    /// A gradient without its components along the mean and along y: the share that is left of it,
+    /// and what its places then have in common.
+    fn freed(&self, x: &Signal, flow: Flow, along: Option<Along>) -> (f64, Flow) {
+        let (Some((samples, places)), Some(alike), Some(along)) = (self.sharers, flow.alike, along)
+        else {
+            let kept = (1.0 - 2.0 / self.sharing.max(2.0)).max(0.0);
+            return (
+                kept,
+                Flow {
+                    across: 0.0,
+                    ..flow
+                },
+            );
+        };
+        let n = self.sharing.max(2.0);
+        // Pairs of an element with others of its sample, and of other samples.
+        let (near, far) = ((places - 1.0).max(0.0), (samples - 1.0) * places);
+        let mean = ((1.0 + near * alike + far * flow.across) / n).max(0.0);
+        let y = ((along.own + near * along.pairs + far * along.across) / n).max(0.0);
+        let kept = (1.0 - mean - y).max(0.0);
+        if kept <= 0.0 {
+            return (0.0, flow);
+        }
+        // All of one σ add up to nothing, so do the gradients.
+        let within = match x.cross.within {
+            Some(within) if places > 1.0 => (within - self.means.own) / self.variance,
+            _ => 0.0,
+        };
+        let between = -(1.0 + near * within) / far.max(1.0);
+        let freed = Flow {
+            alike: Some(((alike - mean - within * y) / kept).clamp(-1.0, 1.0)),
+            across: ((flow.across - mean - between * y) / kept).clamp(-1.0, 1.0),
+            ..flow
+        };
+        (kept, freed)
     }
 
     /// The same at each place of a sequence whose second moments are uneven, over that at an even

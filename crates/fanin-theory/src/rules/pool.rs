@@ -6,7 +6,8 @@
 //! common one plus independent ones. Both take all pairs of places to share alike, as drawn inputs
 //! leave it; where that is not known the prediction starts again from the measurement.
 //!
-//! Backward an average hands each of its k places δ/k, a maximum hands the whole δ to one.
+//! Backward an average hands each of its k places δ/k, a maximum hands the whole δ to one: a large
+//! one, so that a ReLU before it lets nearly all of it through instead of half.
 
 use std::rc::Rc;
 
@@ -83,6 +84,53 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
         signal.cross = Cross::of_samples(signal.second, signal.cross.between);
     }
     Some(signal.with_variance(x.variance()))
+}
+
+/// How much more often than on average the maximum is an element of this value, at the nodes of the
+/// grid over its base: k P(all others are below | z), the others sharing the correlation ρ with it
+/// and each other, with P = E Φ(√(1 − ρ) z − √ρ u)^(k − 1) over a standard Gaussian u.
+pub(crate) fn chosen(context: &Context<'_>, node: &Node, x: &Signal) -> Option<Vec<f64>> {
+    let places = match node.op.as_str() {
+        "GlobalMaxPool" => all_places(context, node)?,
+        "MaxPool" => taps(context, node)?,
+        "ReduceMax" => reduced(context, node)?,
+        _ => return None,
+    };
+    let (grid, _, within) = rising(context, x)?;
+    let (common, own) = (within.sqrt(), (1.0 - within).sqrt());
+    let gauss = largest(1.0);
+    let chances: Vec<f64> = grid
+        .standard()
+        .iter()
+        .map(|z| {
+            let given = gauss.iter().map(|&(u, w)| {
+                let others = cumulative(own * z - common * u);
+                w * others.powf((places - 1.0).max(0.0))
+            });
+            given.sum()
+        })
+        .collect();
+    let mean = grid.moment(&chances, 1);
+    (mean > 0.0).then(|| chances.iter().map(|chance| chance / mean).collect())
+}
+
+/// The grid over a value's base, the value at its nodes, and how correlated the base is between two
+/// places of a sample; `None` unless it is a Gaussian one that the value rises with.
+fn rising(context: &Context<'_>, x: &Signal) -> Option<(Grid, Rc<[f64]>, f64)> {
+    let base = context.at(x.shape.base)?;
+    if !base.gaussian || base.shape.nodes.is_some() {
+        return None;
+    }
+    let (grid, nodes) = x.on_grid();
+    let rising = nodes.iter().zip(nodes.iter().skip(1)).all(|(a, b)| a <= b);
+    let within = correlation(base, base.cross.within?)?;
+    rising.then_some((grid, nodes, within))
+}
+
+/// The correlation that leaves this mean product; `None` for a constant.
+fn correlation(base: &Signal, product: f64) -> Option<f64> {
+    let spread = base.spread();
+    (spread > 0.0).then(|| ((product - base.mean * base.mean) / spread).clamp(0.0, 1.0))
 }
 
 fn all_places(context: &Context<'_>, node: &Node) -> Option<f64> {
@@ -176,17 +224,7 @@ fn largest(k: f64) -> Vec<(f64, f64)> {
 
 fn maximum(context: &Context<'_>, x: &Signal, taps: f64, output: ValueId) -> Option<Signal> {
     let base = context.at(x.shape.base)?;
-    if !base.gaussian || base.shape.nodes.is_some() {
-        return None;
-    }
-    let (grid, nodes) = x.on_grid();
-    let rising = nodes.iter().zip(nodes.iter().skip(1)).all(|(a, b)| a <= b);
-    let spread = base.spread();
-    if !rising || spread <= 0.0 {
-        return None;
-    }
-    let correlation = |product: f64| ((product - base.mean * base.mean) / spread).clamp(0.0, 1.0);
-    let within = correlation(base.cross.within?);
+    let (grid, nodes, within) = rising(context, x)?;
     // x at a standardized Gaussian, linear between even places.
     let table: Vec<f64> = (-FINE..=FINE)
         .map(|i| interpolate(grid.standard(), &nodes, f64::from(i) * FINE_STEP))
@@ -257,8 +295,13 @@ fn maximum(context: &Context<'_>, x: &Signal, taps: f64, output: ValueId) -> Opt
         between: base
             .cross
             .mean_between(taps)
-            .map(|mean| product(correlation(mean))),
-        far: base.cross.far.map(|far| product(correlation(far))),
+            .and_then(|mean| correlation(base, mean))
+            .map(product),
+        far: base
+            .cross
+            .far
+            .and_then(|far| correlation(base, far))
+            .map(product),
     };
     signal.gaussian = false;
     signal.shape = Shape {

@@ -343,8 +343,8 @@ pub(crate) fn backward(
         alike: Some(other / second),
         profile: normalized(vec![line]).1,
         steps: Some(table.into_iter().map(row).collect()),
-        scored: None,
         luck: layer_variance(3.0, layer.units),
+        ..Flow::default()
     })
 }
 
