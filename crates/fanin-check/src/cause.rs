@@ -49,15 +49,62 @@ pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
         let gravest: Option<Severity> = severities.max();
         if let (Some(gravest), Some(cause)) = (gravest, findings.get_mut(at)) {
             cause.severity = gravest;
-            cause.message.push_str(&format!(
-                "; {} may follow from it",
-                match codes.as_slice() {
-                    [one] => one.clone(),
-                    [first @ .., last] => format!("{} and {last}", first.join(", ")),
-                    [] => continue,
-                }
-            ));
+            let list = listed(&codes);
+            cause
+                .message
+                .push_str(&format!("; {list} may follow from it"));
         }
+    }
+}
+
+/// Findings that say why a scale is what it is: that of other fans (F503), or of another activation
+/// (F504).
+const REASONS: [Code; 2] = [Code(503), Code(504)];
+
+/// Says of the reason for a scale what graver findings it may be the cause of, and of these that it
+/// may be theirs.
+pub(crate) fn connect(findings: &mut [Finding]) {
+    for at in 0..findings.len() {
+        let Some(reason) = findings.get(at).filter(|f| REASONS.contains(&f.code)) else {
+            continue;
+        };
+        let (code, severity) = (reason.code, reason.severity);
+        let changed: BTreeSet<String> = parameters(reason).map(str::to_owned).collect();
+        let mut codes: Vec<Code> = Vec::new();
+        for other in findings.iter_mut() {
+            let same = || parameters(other).any(|name| changed.contains(name));
+            if other.severity > severity && !is_cause(other) && same() {
+                codes.push(other.code);
+                let why = format!("; {code} may be why");
+                if !other.message.contains(&why) {
+                    other.message.push_str(&why);
+                }
+            }
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        let codes: Vec<String> = codes.iter().map(Code::to_string).collect();
+        if let (Some(reason), false) = (findings.get_mut(at), codes.is_empty()) {
+            let list = listed(&codes);
+            reason
+                .message
+                .push_str(&format!("; {list} may follow from it"));
+        }
+    }
+}
+
+/// The parameters that a finding would change.
+fn parameters(finding: &Finding) -> impl Iterator<Item = &str> {
+    let fixes = finding.fix.iter().chain(&finding.further_fixes);
+    fixes.map(|fix| fix.parameter.as_str())
+}
+
+/// `F101`, `F101 and F201`, `F101, F102 and F201`.
+fn listed(codes: &[String]) -> String {
+    match codes {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

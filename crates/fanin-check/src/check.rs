@@ -47,6 +47,7 @@ pub fn check(
     let scene = Scene::new(network, plan, weights, &trace, &prediction, options);
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.run)(&scene)).collect();
     cause::raise(network, &mut findings);
+    cause::connect(&mut findings);
     findings.sort_by_key(|finding| {
         let gravity = std::cmp::Reverse(finding.severity);
         (gravity, !cause::is_cause(finding), finding.code)

@@ -105,6 +105,14 @@ fn fix_mends_it_and_writes_what_it_checked() {
     );
     assert!(text.contains("verdict: faulty"), "before: {text}");
     assert!(text.contains("verdict: healthy"), "after: {text}");
+    // Each change with what it is to: weights get He, biases zeros.
+    for line in [
+        "       layers.0.weight = kaiming_normal(mode=fan_in, gain=1.4142135623730951), the same for 29 more",
+        "  zeros: layers.",
+        &format!("written to {file} and "),
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
     let again = json(&["check", model, "--weights", file], 0);
     assert_eq!(again["verdict"], "healthy");
 }
@@ -214,6 +222,11 @@ fn rules_win_over_the_recipe() {
     let text = output(&["plan", CHAIN, "--rules", rules.to_str().unwrap()], 0);
     assert!(text.contains("orthogonal(gain=1.5)"), "{text}");
     assert!(text.contains("an experiment"), "{text}");
+    let text = output(&["check", CHAIN, "--rules", rules.to_str().unwrap()], 0);
+    assert!(
+        text.contains("recipe auto but for 1 by your rules"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use fanin::{DType, Initializer, Seed};
 use fanin_network::{ElementType, Network, Parameter};
 
+use crate::plan::BY_RULE;
 use crate::recipe::{Choice, Facts, Place};
 use crate::{Entry, Model, Plan, PlanError, Recipe, Rules, Warning};
 
@@ -100,8 +101,8 @@ fn entry(
             Choice::new(
                 rule.initializer.clone(),
                 match &rule.reason {
-                    Some(reason) => format!("your rule ({rule}): {reason}"),
-                    None => format!("your rule ({rule})"),
+                    Some(reason) => format!("{BY_RULE} ({rule}): {reason}"),
+                    None => format!("{BY_RULE} ({rule})"),
                 },
             ),
             format!("the rule at line {}", rule.line),

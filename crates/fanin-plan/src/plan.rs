@@ -53,6 +53,16 @@ pub struct Entry {
     pub reason: String,
 }
 
+/// How the reason begins of what a rule of the user's chose.
+pub(crate) const BY_RULE: &str = "your rule";
+
+impl Entry {
+    /// Whether a rule of the user's chose the initializer, and not the recipe.
+    pub fn is_by_rule(&self) -> bool {
+        self.reason.starts_with(BY_RULE)
+    }
+}
+
 impl Plan {
     /// The version of the text form; a plan of another version is refused.
     pub const FORMAT: u64 = 1;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fanin_check::{Finding, Severity, Verdict};
+use fanin_check::{Finding, Fix, Severity, Verdict};
 use owo_colors::OwoColorize as _;
 
 use crate::Report;
@@ -74,6 +74,14 @@ fn summary(report: &Report<'_>) -> String {
     );
     if let Some(plan) = report.plan {
         let _ = write!(text, ", recipe {}", plan.recipe);
+        let ruled = plan
+            .entries
+            .iter()
+            .filter(|entry| entry.is_by_rule())
+            .count();
+        if ruled > 0 {
+            let _ = write!(text, " but for {ruled} by your rules");
+        }
     }
     text
 }
@@ -184,7 +192,7 @@ fn table(out: &mut String, layers: &[Layer<'_>], [forward, backward]: [LogScale;
     let _ = writeln!(
         out,
         "{}",
-        "rms on a log axis: ● measured, ○ predicted where it differs".dimmed()
+        "rms on a log axis: ● measured, ○ predicted for these weights where that differs".dimmed()
     );
     let shares: Vec<String> = [
         ("zeros", mean(layers.iter().filter_map(|l| l.zero))),
@@ -249,22 +257,47 @@ fn print_finding(out: &mut String, finding: &Finding) {
             let lead = if index == 0 { "fix:" } else { "    " };
             let _ = writeln!(out, "  {} {line}", lead.green());
         }
-        if let Some(more) = further(finding) {
-            let _ = writeln!(out, "       {more}");
+        for more in further(finding) {
+            for line in wrap(&more, WIDTH - 7) {
+                let _ = writeln!(out, "       {line}");
+            }
         }
     }
     out.push('\n');
 }
 
-/// That the fault is spread, and the change with it.
-pub(crate) fn further(finding: &Finding) -> Option<String> {
-    match finding.further_fixes.len() {
-        0 => None,
-        1 => Some("and the like at one more parameter; --fix makes both changes".to_owned()),
-        n => Some(format!(
-            "and the like at {n} more parameters; --fix makes all of these changes"
-        )),
+/// The changes beside the first that a finding proposes, a line for each initializer.
+pub(crate) fn further(finding: &Finding) -> Vec<String> {
+    let Some(first) = &finding.fix else {
+        return Vec::new();
+    };
+    // Each initializer with the first parameter that gets it and how many others do.
+    let mut groups: Vec<(&Fix, usize)> = vec![(first, 0)];
+    for fix in &finding.further_fixes {
+        let same = |(first, _): &&mut (&Fix, usize)| first.initializer == fix.initializer;
+        match groups.iter_mut().find(same) {
+            Some((_, more)) => *more += 1,
+            None => groups.push((fix, 0)),
+        }
     }
+    let likewise = |more: usize| match more {
+        1 => "the same for 1 more parameter".to_owned(),
+        n => format!("the same for {n} more parameters"),
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for (k, (fix, more)) in groups.into_iter().enumerate() {
+        let own = format!("{} = {}", fix.parameter, fix.initializer);
+        match (k, more) {
+            (0, 0) => {}
+            (0, more) => lines.push(likewise(more)),
+            (_, 0) => lines.push(own),
+            (_, more) => lines.push(format!("{own}, {}", likewise(more))),
+        }
+    }
+    if !lines.is_empty() {
+        lines.push("--fix makes all of these changes".to_owned());
+    }
+    lines
 }
 
 pub(crate) fn severity_name(severity: Severity) -> &'static str {

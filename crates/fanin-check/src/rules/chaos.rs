@@ -91,10 +91,10 @@ fn judge(scene: &Scene<'_>, chain: &[Place<'_>]) -> Option<Finding> {
         node: blamed.seen.node.clone(),
         parameter: blamed.weight.map(|weight| weight.name.clone()),
         message: format!(
-            "neighbouring inputs fly apart: χ is {} per layer on average, so that the depth scale ξ is {} layers, and the chain is {depth} deep where 6ξ is {}",
+            "neighbouring inputs fly apart: the square of their distance grows by χ = {} per layer on average, so that nothing is carried through more than about 6ξ = {} layers, ξ = 1/ln χ, and this chain is {depth} deep, {}ξ",
             number((total / depth as f64).exp()),
-            number(depth as f64 / total),
-            number(TRAINABLE * depth as f64 / total)
+            number(TRAINABLE * depth as f64 / total),
+            number(total)
         ),
         evidence: Evidence {
             shares: shares.iter().map(|(share, _)| share.clone()).collect(),

@@ -127,7 +127,7 @@ fn judge(
         node: blamed.seen.node.clone(),
         parameter: parameter.map(|parameter| parameter.name.clone()),
         message: format!(
-            "1 − cosine between samples falls from {} to {} at `{}` over {} layers, where as many layers of ReLU at critical scale leave {}: all inputs look alike",
+            "what tells two samples apart, 1 − their cosine, falls from {} to {} at `{}` over {} layers, where as many layers of ReLU at the right scale leave {}: all inputs look alike",
             number(before),
             number(after),
             last.seen.node,

@@ -109,7 +109,8 @@ impl Layer<'_> {
     fn finding(&self, scene: &Scene<'_>, layers: &[Layer<'_>], open: f64, count: usize) -> Finding {
         let flat = layers.iter().filter(|layer| layer.is_flat()).count();
         let grows = || walk::departure(&walk::backward(scene), Direction::Up).is_some();
-        let severity = if open < OPEN || flat > 1 && grows() {
+        let grows = flat > 1 && grows();
+        let severity = if open < OPEN || grows {
             Severity::Error
         } else {
             Severity::Warning
@@ -123,9 +124,12 @@ impl Layer<'_> {
         );
         if open < OPEN && count > 1 {
             message.push_str(&format!(
-                "; of the paths through all {count} such layers {} of what should be open is",
+                "; a path through all {count} such layers is open {} times as often as it should be",
                 number(open)
             ));
+        }
+        if grows {
+            message.push_str("; the gradient that grows (F202) comes through the few others alone");
         }
         let mut known = BTreeSet::from([self.blamed.name.as_str()]);
         let others = layers.iter().filter(|layer| layer.is_flat());

@@ -144,6 +144,22 @@ fn another_activations_scheme_is_told_apart() {
     }
 }
 
+/// What a scheme made for another activation leads to, it is named as the reason of.
+#[test]
+fn the_wrong_scheme_is_the_reason_for_what_follows() {
+    let checkup = Case::new("mlp(64, 64x30, 10, relu)", Recipe::Torch).check();
+    let reason = &find(&checkup, "F504").unwrap().message;
+    assert!(reason.contains("; F201"), "{reason}");
+    assert!(reason.ends_with("F401 may follow from it"), "{reason}");
+    for code in ["F201", "F401"] {
+        let message = &find(&checkup, code).unwrap().message;
+        assert!(message.ends_with("; F504 may be why"), "{message}");
+    }
+    let alone = Case::new("mlp(64, 64x3, 10, relu)", Recipe::Torch).check();
+    let reason = &find(&alone, "F504").unwrap().message;
+    assert!(!reason.contains("may follow"), "{reason}");
+}
+
 #[test]
 fn slips_in_the_fans_are_named() {
     // fan_out for fan_in: [256, 32] filled by 2/256 is a choice (He by fan_out), by 1/256 before

@@ -120,12 +120,15 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
         })?);
     }
     fixed.write_safetensors(output, None, &Default::default())?;
+    let mut written = output.display().to_string();
     if let Some(plan) = &plan {
-        write_text(&output.with_extension("plan.toml"), &plan.to_string())?;
+        let path = output.with_extension("plan.toml");
+        write_text(&path, &plan.to_string())?;
+        written = format!("{written} and {}", path.display());
     }
     if printer.format == Format::Text {
         printer.print(&format!(
-            "\nchanged {}, checked again:\n\n{}\n",
+            "\nchanged, written to {written}, and checked again:\n{}\n{}\n",
             told(&changes),
             side_by_side(&checkup, &after, rows)
         ))?;
@@ -199,18 +202,34 @@ fn change(
     Ok(changes)
 }
 
-/// The changes in a line or two; the page and JSON have every one.
+/// The changes, a line for each initializer, and those by a factor; the page and JSON have every one.
 fn told(changes: &[Change]) -> String {
-    const NAMED: usize = 6;
-    let name = |change: &Change| match change.factor {
-        Some(factor) => format!("{} (x{factor:.4})", change.parameter),
-        None => change.parameter.clone(),
-    };
-    let names: Vec<String> = changes.iter().take(NAMED).map(name).collect();
-    match changes.len().saturating_sub(NAMED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
+    const NAMED: usize = 2;
+    let mut groups: Vec<(Option<&str>, Vec<String>)> = Vec::new();
+    for change in changes {
+        let initializer = change.initializer.as_deref();
+        let name = match change.factor {
+            Some(factor) => format!("{} (x{factor:.4})", change.parameter),
+            None => change.parameter.clone(),
+        };
+        match groups.iter_mut().find(|(known, _)| *known == initializer) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((initializer, vec![name])),
+        }
     }
+    let lines = groups.into_iter().map(|(initializer, names)| {
+        let more = names.len().saturating_sub(NAMED);
+        let named = names[..names.len() - more].join(", ");
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        match initializer {
+            Some(initializer) => format!("  {initializer}: {named}{more}\n"),
+            None => format!("  by a factor: {named}{more}\n"),
+        }
+    });
+    lines.collect()
 }
 
 /// The plan with another seed.

@@ -178,8 +178,9 @@ fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
                 escape(&fix.initializer.to_string()),
                 prose(&fix.why)
             );
-            if let Some(more) = further(finding) {
-                let _ = write!(page, "<p>{more}</p>");
+            let more = further(finding);
+            if !more.is_empty() {
+                let _ = write!(page, "<p>{}</p>", escape(&more.join("; ")));
             }
         }
         page.push_str("</li>");

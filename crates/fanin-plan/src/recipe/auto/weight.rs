@@ -128,7 +128,7 @@ fn before_activation(place: &Place<'_>, activation: Activation) -> Scale {
             family: Family::Orthogonal,
             gain: 1.0,
             cause: format!(
-                "orthogonal, because {} plain layers of {activation} follow each other: at the edge of chaos it keeps the length of every gradient, and not only their mean (Saxe et al. 2014; Pennington et al. 2017)",
+                "orthogonal, because {} layers follow each other with {activation} alone between them: at the edge of chaos it keeps the length of every gradient, and not only their mean (Saxe et al. 2014; Pennington et al. 2017)",
                 place.plain_depth()
             ),
         },
