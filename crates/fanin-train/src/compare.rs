@@ -126,7 +126,7 @@ pub(crate) fn compare_probed(
         all: starts.len() * (per_start + settings.seeds),
         tell: progress,
     };
-    let tried = bench.tournament(starts, &rates, steps, &count)?;
+    let (tried, tries) = bench.tournament(starts, &rates, steps, &count)?;
     let spent = tried.iter().flatten().map(|t| t.steps).sum();
     let steps = bench.left(steps, spent, starts.len(), begun);
     let chosen: Vec<Option<f64>> = tried
@@ -153,6 +153,17 @@ pub(crate) fn compare_probed(
     let mut runs: Vec<Vec<Run>> = starts.iter().map(|_| Vec::new()).collect();
     for (job, run) in jobs.iter().zip(bench.run_all(starts, &jobs, &count)?) {
         runs[job.start].extend(run);
+    }
+    // Ended before: the best of the tries is what there is.
+    for (runs, best) in runs.iter_mut().zip(tries) {
+        if runs.iter().all(|run| run.losses.is_empty())
+            && let Some(best) = best
+        {
+            *runs = vec![Run {
+                complete: false,
+                ..best
+            }];
+        }
     }
     let mut results: Vec<StartResult> = starts
         .iter()
@@ -294,7 +305,7 @@ const MEMORY: usize = 4 << 30;
 const ENOUGH: usize = 60;
 
 /// About the bytes that one training takes: every value of the network forward and backward; every
-/// parameter with its gradient and what the optimizer keeps.
+/// parameter as it started and as it is, its gradient and what the optimizer keeps.
 fn footprint(network: &Network, optimizer: Optimizer) -> usize {
     let count = |shape: &[usize]| shape.iter().fold(4usize, |n, &d| n.saturating_mul(d));
     let shapes = network.values.iter().filter_map(|v| v.shape.as_deref());
@@ -303,7 +314,7 @@ fn footprint(network: &Network, optimizer: Optimizer) -> usize {
     let parameters = parameters.fold(0usize, |n, p| n.saturating_add(count(&p.shape)));
     values
         .saturating_mul(2)
-        .saturating_add(parameters.saturating_mul(2 + optimizer.memory()))
+        .saturating_add(parameters.saturating_mul(3 + optimizer.memory()))
 }
 
 #[derive(Clone, Copy)]
@@ -425,15 +436,16 @@ impl Bench<'_> {
         (each as usize).clamp(1, self.settings.steps)
     }
 
-    /// The rates tried for each start, round by round.
+    /// The rates tried for each start, round by round, and of the last round the best try.
     fn tournament(
         &self,
         starts: &[Start<'_>],
         rates: &[f64],
         steps: usize,
         count: &Counter<'_>,
-    ) -> Result<Vec<Vec<Tried>>, TrainError> {
+    ) -> Result<(Vec<Vec<Tried>>, Vec<Option<Run>>), TrainError> {
         let mut tried: Vec<Vec<Tried>> = starts.iter().map(|_| Vec::new()).collect();
+        let mut best: Vec<Option<Run>> = vec![None; starts.len()];
         let mut left: Vec<Vec<f64>> = starts.iter().map(|_| rates.to_vec()).collect();
         for (keep, steps) in sweep_rounds(rates, steps) {
             let mut jobs = Vec::new();
@@ -450,11 +462,20 @@ impl Bench<'_> {
             let mut round: Vec<Vec<Tried>> = starts.iter().map(|_| Vec::new()).collect();
             for (job, run) in jobs.iter().zip(self.run_all(starts, &jobs, count)?) {
                 if let Some(run) = run.filter(|run| run.complete) {
+                    let loss = run.final_loss();
                     round[job.start].push(Tried {
                         rate: job.rate,
                         steps,
-                        loss: run.final_loss(),
+                        loss,
                     });
+                    let best = &mut best[job.start];
+                    let longer = |old: &Run| old.losses.len() < run.losses.len();
+                    if best
+                        .as_ref()
+                        .is_none_or(|old| longer(old) || loss < old.final_loss())
+                    {
+                        *best = Some(run);
+                    }
                 }
             }
             for ((left, tried), mut round) in left.iter_mut().zip(&mut tried).zip(round) {
@@ -463,7 +484,7 @@ impl Bench<'_> {
                 *left = round.into_iter().map(|t| t.rate).collect();
             }
         }
-        Ok(tried)
+        Ok((tried, best))
     }
 
     /// Runs jobs side by side; `None` for those that were not begun before the end.

@@ -173,6 +173,39 @@ fn trainings_cut_short_are_compared_over_the_steps_they_all_had() {
 }
 
 #[test]
+fn ended_among_the_tries_the_best_of_them_is_what_there_is() {
+    let network = open("mlp(64, 16, 10, relu)");
+    let data = dataset(&network);
+    let starts = [
+        Start::recipe(&network, Recipe::He),
+        Start::recipe(&network, Recipe::Zeros),
+    ];
+    let settings = Settings {
+        rate: Rate::Sweep(Some(vec![1e-4, 0.03, 0.1])),
+        steps: 200,
+        seeds: 1,
+        workers: Some(1),
+        ..Settings::default()
+    };
+    let stop = AtomicBool::new(false);
+    // Three tries of each start and no more.
+    let progress = |done: usize, _: usize| stop.store(done >= 6, Ordering::Relaxed);
+    let found = compare(&network, &starts, &data, &settings, &progress, &stop).unwrap();
+    assert!(!found.complete);
+    let [he, zeros] = &found.starts[..] else {
+        panic!("two starts")
+    };
+    assert_eq!((he.tried.len(), he.runs.len()), (3, 1));
+    let lowest = he
+        .tried
+        .iter()
+        .map(|t| t.loss)
+        .fold(f64::INFINITY, f64::min);
+    assert_eq!(he.final_loss, Some(lowest));
+    assert!(he.verdict.is_some() && zeros.verdict.is_some());
+}
+
+#[test]
 fn settings_without_sense_get_a_sentence() {
     let network = open("mlp(64, 8, 10)");
     let data = dataset(&network);

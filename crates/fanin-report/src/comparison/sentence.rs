@@ -87,10 +87,16 @@ pub(super) fn optimizer(optimizer: Optimizer) -> String {
 /// How it was done, in one sentence.
 pub(super) fn setting(comparison: &Comparison) -> String {
     let seeds = comparison.starts.iter().map(|s| s.runs.len()).max();
+    let runs = comparison.starts.iter().flat_map(|s| &s.runs);
+    let made = runs.map(|run| run.losses.len()).max();
+    let steps = match comparison.complete {
+        true => comparison.steps,
+        false => made.unwrap_or(0),
+    };
     let mut text = format!(
         "{}: {} steps of {} samples ({}), {} each",
         comparison.task,
-        comparison.steps,
+        steps,
         comparison.batch,
         optimizer(comparison.optimizer),
         match seeds.unwrap_or(0) {
