@@ -126,7 +126,7 @@ pub(crate) fn compare_probed(
         all: starts.len() * (per_start + settings.seeds),
         tell: progress,
     };
-    let (tried, tries) = bench.tournament(starts, &rates, steps, &count)?;
+    let Tournament { tried, best: tries } = bench.tournament(starts, &rates, steps, &count)?;
     let spent = tried.iter().flatten().map(|t| t.steps).sum();
     let steps = bench.left(steps, spent, starts.len(), begun);
     let chosen: Vec<Option<f64>> = tried
@@ -327,6 +327,13 @@ struct Job {
     looks: bool,
 }
 
+/// What came of trying the rates, by start.
+struct Tournament {
+    tried: Vec<Vec<Tried>>,
+    /// The best try of the longest.
+    best: Vec<Option<Run>>,
+}
+
 /// Jobs done, told to whoever listens.
 struct Counter<'a> {
     done: Mutex<usize>,
@@ -436,14 +443,14 @@ impl Bench<'_> {
         (each as usize).clamp(1, self.settings.steps)
     }
 
-    /// The rates tried for each start, round by round, and of the last round the best try.
+    /// Tries the rates for each start, round by round.
     fn tournament(
         &self,
         starts: &[Start<'_>],
         rates: &[f64],
         steps: usize,
         count: &Counter<'_>,
-    ) -> Result<(Vec<Vec<Tried>>, Vec<Option<Run>>), TrainError> {
+    ) -> Result<Tournament, TrainError> {
         let mut tried: Vec<Vec<Tried>> = starts.iter().map(|_| Vec::new()).collect();
         let mut best: Vec<Option<Run>> = vec![None; starts.len()];
         let mut left: Vec<Vec<f64>> = starts.iter().map(|_| rates.to_vec()).collect();
@@ -484,7 +491,7 @@ impl Bench<'_> {
                 *left = round.into_iter().map(|t| t.rate).collect();
             }
         }
-        Ok((tried, best))
+        Ok(Tournament { tried, best })
     }
 
     /// Runs jobs side by side; `None` for those that were not begun before the end.

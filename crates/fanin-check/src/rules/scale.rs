@@ -7,6 +7,9 @@ use crate::spine::Place;
 use crate::walk::{Departure, Direction};
 use crate::{Code, Evidence, Finding, Share};
 
+/// The log of a factor that is worth a word.
+const ASIDE: f64 = 0.4;
+
 /// The finding for a departure of the forward walk.
 pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
     let measured = departure.to.place.seen.forward.rms;
@@ -18,7 +21,7 @@ pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '
         departure.from.place.seen.node,
         number(measured),
         departure.to.place.seen.node,
-        cause(scene, departure, "signal"),
+        cause(scene, departure, "signal", 0.0),
     );
     finding(scene, code, departure, message, measured, expected)
 }
@@ -41,7 +44,12 @@ pub(super) fn backward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, 
         departure.from.place.seen.node,
         number(measured),
         departure.to.place.seen.node,
-        cause(scene, departure, "gradient"),
+        cause(
+            scene,
+            departure,
+            "gradient",
+            (expected / at(departure.from.place)).ln(),
+        ),
     );
     finding(scene, code, departure, message, measured, expected)
 }
@@ -71,14 +79,22 @@ pub(super) fn evidence(departure: &Departure<'_, '_>, measured: f64, expected: f
     }
 }
 
-/// Who is to blame, in words.
-fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str) -> String {
+/// Who is to blame, in words. `otherwise` is the log of what takes place beside it, as pooling does.
+fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str, otherwise: f64) -> String {
     let layers = departure.layers.len();
     let mended = changes(scene, departure).next().is_some();
     let mut text = if departure.even {
         format!(
-            "each of the {layers} layers multiplies it by {} on average",
-            number((departure.change / layers as f64).exp())
+            "each of the {layers} layers multiplies it by {} on average{}",
+            number((departure.change / layers as f64).exp()),
+            if otherwise.abs() > ASIDE {
+                format!(
+                    ", beside a factor {} of pooling and the like",
+                    number(otherwise.exp())
+                )
+            } else {
+                String::new()
+            }
         )
     } else {
         let weight = departure.blamed.weight.map_or(String::new(), |weight| {

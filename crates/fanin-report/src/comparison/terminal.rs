@@ -77,11 +77,33 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
     if let Some(target) = comparison.target {
         let _ = writeln!(
             out,
-            "half: steps until the loss is {}, half of the way to the best start",
-            loss(target)
+            "half: steps until the loss is {}, half of the way from {} to the best start",
+            loss(target),
+            loss(comparison.chance)
         );
     }
+    out.push_str(&legend(comparison));
     out
+}
+
+/// What the columns mean that do not say it themselves.
+fn legend(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    if comparison.starts.iter().any(|start| start.tried.len() > 1) {
+        text.push_str("rate: the best for each start of those tried; ");
+    }
+    text.push_str("loss: mean over the last tenth of the steps");
+    if comparison.starts.iter().any(|start| start.runs.len() > 1) {
+        text.push_str(", median over the seeds, lowest to highest beside it");
+    }
+    if comparison
+        .starts
+        .iter()
+        .any(|start| accuracy(start).is_some())
+    {
+        text.push_str("; accuracy: on samples held out");
+    }
+    sentence::wrapped(&text, "", 100)
 }
 
 /// One line per start: gradients over the depth, units that no longer answer.
@@ -107,8 +129,8 @@ pub(super) fn layers(comparison: &Comparison) -> String {
     let mut out = format!("{:<name$} ", "");
     // Writing into a String does not fail.
     out.push_str(match steps.len() {
-        1 => " gradient rms by layer",
-        _ => " gradient rms, first layer to last",
+        1 => " weights' gradient by layer",
+        _ => " rms of the weights' gradient, first layer to last",
     });
     for (label, _) in &shares {
         let at = name + 2 + 26 * steps.len();

@@ -10,10 +10,11 @@ use super::{Figure, Kind, Page, Trial, words};
 use crate::{Comparison, Rate, StartResult, TrainError};
 
 pub(super) const PAGE: Page = Page {
-    title: "a ReLU that is off for every sample is off for ever",
+    title: "a ReLU that is off for every sample does not learn",
     why: "Where the input of a ReLU is below zero its output is 0 and its slope is 0. That is harmless \
           as long as some samples switch it on. A unit that is off for all of them passes no signal on \
-          and gets no gradient, so nothing can move it: it is dead. Biases that start negative do it, \
+          and gets no gradient, so its weights do not move: it is dead, and only a change of the layers \
+          before it, or a sample unlike all others, can wake it. Biases that start negative do it, \
           and so does one step that is far too large. Once a whole layer is dead the network says the \
           same to every input, and only the biases behind that layer can learn. In a narrow and deep \
           network it happens by bad luck alone: a layer of n units is off for an input with \
@@ -164,8 +165,8 @@ fn born(stage: &Stage<'_>, model: &str, width: i32) -> Result<Trial, TrainError>
         let seen = vec![format!(
             "Of {DRAWN} networks that are {width} units wide and 12 layers deep, all by He's rule, {:.0} \
              are born dead, with some layer off for all {} samples of the batch. The probability that some \
-             layer out of 12 has all its {width} units off for one given sample is {}; for a whole batch \
-             it is a little smaller.",
+             layer out of 12 has all its {width} units off for one given sample is {}; that one layer is off \
+             for all samples of a batch is rarer.",
             share * DRAWN as f64,
             found.batch,
             words::share(theory)
