@@ -400,7 +400,7 @@ fn bands(
     stretches
 }
 
-/// The words of a dot: `conv1: 0.7071 (expected 0.7071, band 0.61 to 0.82)`.
+/// The words of a dot: `conv1: 0.7071, predicted 0.7071 (band 0.61 to 0.82)`.
 pub(crate) fn title(
     name: &str,
     measured: f64,
@@ -409,7 +409,7 @@ pub(crate) fn title(
 ) -> String {
     let mut text = format!("{name}: {}", short(measured));
     if let Some(predicted) = predicted {
-        let _ = write!(text, ", expected {}", short(predicted));
+        let _ = write!(text, ", predicted {}", short(predicted));
     }
     if let Some([low, high]) = band {
         let _ = write!(text, " (band {} to {})", short(low), short(high));

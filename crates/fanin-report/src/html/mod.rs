@@ -254,7 +254,7 @@ fn curves(page: &mut String, layers: &[Layer<'_>]) {
 fn key(points: &[Point]) -> String {
     let mut text = String::from(
         "<figcaption><span class=\"key measured\">measured</span> \
-         <span class=\"key predicted\">predicted</span> \
+         <span class=\"key predicted\">predicted for these weights</span> \
          <span class=\"key band\">band that luck leaves</span>",
     );
     if points.iter().any(|point| point.blamed) {
