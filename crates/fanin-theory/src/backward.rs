@@ -306,7 +306,7 @@ impl Pass<'_> {
         let variance = (inherited + layer_variance(kurtosis, width)).max(0.0);
         self.result[index] = Some((second, variance));
         let producer = self.context.network.value(id).producer;
-        if producer.is_some_and(|node| norm::is(self.context.network.node(node))) {
+        if producer.is_some_and(|node| norm::is_per_unit(self.context.network.node(node))) {
             self.along[index] = self.along(&total, &signal);
         }
         self.settled[index] = Some(if signal.shape.base == id {

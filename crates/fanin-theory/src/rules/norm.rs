@@ -190,6 +190,11 @@ fn batch_mean(context: &Context<'_>, node: &Node, x: &Signal, samples: f64, plac
     }
 }
 
+/// Whether a node normalizes each unit by itself, over samples and places.
+pub(crate) fn is_per_unit(node: &Node) -> bool {
+    node.op == "BatchNormalization"
+}
+
 /// Whether a node normalizes, by its operator.
 pub(crate) fn is(node: &Node) -> bool {
     matches!(
