@@ -110,7 +110,7 @@ struct Pass<'a> {
     arriving: Vec<Vec<Gradient>>,
     unknown: Vec<bool>,
     settled: Vec<Option<Gradient>>,
-    /// What gradients at the outputs of normalizations have in common with the output itself.
+    /// What gradients at the outputs of batch norms have in common with the output itself.
     along: Vec<Option<Along>>,
     result: Vec<Option<(f64, f64)>>,
     sinks: u32,
@@ -169,8 +169,9 @@ impl Pass<'_> {
     /// A gradient at a Gaussian value times the standardized value: its square and its products at
     /// two places, over the gradient's mean square.
     fn along(&self, gradient: &Gradient, signal: &Signal) -> Option<Along> {
-        let (within, across) = self.correlations(signal);
-        let (within, between) = (within?, across?);
+        let (Some(within), Some(between)) = self.correlations(signal) else {
+            return None;
+        };
         let grid = signal.on_grid().0;
         let (mut total, mut own, mut pairs, mut across) = (0.0, 0.0, 0.0, 0.0);
         for term in &gradient.terms {

@@ -181,6 +181,28 @@ fn linear_resize() {
     }
 }
 
+/// A convolution, a norm of scale one without a shift and a ReLU, named by the layer.
+fn normed(
+    builder: &mut Builder,
+    layer: usize,
+    x: ValueId,
+    op: &str,
+    groups: Option<i64>,
+) -> ValueId {
+    let units = builder.network.value(x).shape.as_ref().unwrap()[1];
+    let y = conv(builder, &format!("conv{layer}"), x, units);
+    let scale = builder.parameter(&format!("scale{layer}"), &[units], 1.0, 1.0);
+    let shift = builder.parameter(&format!("shift{layer}"), &[units], 0.0, 0.0);
+    let attributes = match groups {
+        Some(n) => Attributes::default().set("num_groups", Attribute::Int(n)),
+        None => Attributes::default(),
+    };
+    let shape = builder.network.value(y).shape.clone().unwrap();
+    let norm = format!("norm{layer}");
+    let y = builder.node_with(&norm, op, attributes, &[y, scale, shift], &shape);
+    builder.like(&format!("relu{layer}"), "Relu", &[y])
+}
+
 #[test]
 fn norms_of_maps() {
     for (op, groups) in [
@@ -193,17 +215,7 @@ fn norms_of_maps() {
         let x = conv(&mut builder, "conv0", x, 40);
         let mut x = builder.like("relu0", "Relu", &[x]);
         for layer in 1..3 {
-            let y = conv(&mut builder, &format!("conv{layer}"), x, 40);
-            let scale = builder.parameter(&format!("scale{layer}"), &[40], 1.0, 1.0);
-            let shift = builder.parameter(&format!("shift{layer}"), &[40], 0.0, 0.0);
-            let attributes = match groups {
-                Some(n) => Attributes::default().set("num_groups", Attribute::Int(n)),
-                None => Attributes::default(),
-            };
-            let norm = format!("norm{layer}");
-            let shape = [8, 40, 10, 10];
-            let y = builder.node_with(&norm, op, attributes, &[y, scale, shift], &shape);
-            x = builder.like(&format!("relu{layer}"), "Relu", &[y]);
+            x = normed(&mut builder, layer, x, op, groups);
         }
         builder.end(x, 1.0);
         let study = study(&builder, 12);
@@ -225,12 +237,7 @@ fn gradients_through_batch_norm_of_few_samples() {
         let x = conv(&mut builder, "conv0", x, 200);
         let mut x = builder.like("relu0", "Relu", &[x]);
         for layer in 1..4 {
-            let y = conv(&mut builder, &format!("conv{layer}"), x, 200);
-            let scale = builder.parameter(&format!("scale{layer}"), &[200], 1.0, 1.0);
-            let shift = builder.parameter(&format!("shift{layer}"), &[200], 0.0, 0.0);
-            let norm = format!("norm{layer}");
-            let y = builder.like(&norm, "BatchNormalization", &[y, scale, shift]);
-            x = builder.like(&format!("relu{layer}"), "Relu", &[y]);
+            x = normed(&mut builder, layer, x, "BatchNormalization", None);
         }
         let x = builder.node("global", "GlobalAveragePool", &[x], &[samples, 200, 1, 1]);
         let x = builder.node("flat", "Flatten", &[x], &[samples, 200]);

@@ -237,7 +237,8 @@ fn start_result(
     finals.sort_by(f64::total_cmp);
     StartResult {
         name: start.name().to_owned(),
-        rate,
+        // A try that stands for a training has its own.
+        rate: runs.first().map(|run| run.rate).or(rate),
         tried,
         final_loss: (!finals.is_empty()).then(|| finals[finals.len() / 2]),
         spread: finals.first().copied().zip(finals.last().copied()),

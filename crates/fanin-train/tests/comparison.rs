@@ -202,6 +202,7 @@ fn ended_among_the_tries_the_best_of_them_is_what_there_is() {
         .map(|t| t.loss)
         .fold(f64::INFINITY, f64::min);
     assert_eq!(he.final_loss, Some(lowest));
+    assert_eq!(he.rate, Some(he.runs[0].rate));
     assert!(he.verdict.is_some() && zeros.verdict.is_some());
 }
 

@@ -108,8 +108,7 @@ impl Layer<'_> {
 
     fn finding(&self, scene: &Scene<'_>, layers: &[Layer<'_>], open: f64, count: usize) -> Finding {
         let flat = layers.iter().filter(|layer| layer.is_flat()).count();
-        let grows = || walk::departure(&walk::backward(scene), Direction::Up).is_some();
-        let grows = flat > 1 && grows();
+        let grows = flat > 1 && walk::departure(&walk::backward(scene), Direction::Up).is_some();
         let severity = if open < OPEN || grows {
             Severity::Error
         } else {
