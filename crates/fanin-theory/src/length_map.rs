@@ -1,14 +1,11 @@
 //! The second moment of every value, carried through the network in the order of execution.
 
-use fanin_network::{Network, Node, ValueId, ValueKind};
+use fanin_network::{Network, ValueId, ValueKind, operator};
 
 use crate::Measured;
 use crate::band::{layer_variance, width};
 use crate::cross::Cross;
-use crate::rules::{
-    Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, recurrent,
-    resize, shape,
-};
+use crate::rules::{self, Context, constant_moments};
 use crate::signal::{Shape, Signal, union};
 
 /// The signals of all values, by the value's position, and which of them start from a measurement.
@@ -43,19 +40,14 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
                 measured,
                 signals: &signals,
             };
-            let followed = if k == 0 || node.op == "Split" {
-                follow(&context, node, output)
-            } else if k == 1 {
-                recurrent::last(&context, node, output)
-            } else {
-                None
-            };
+            let rule = rules::of(&node.operator).filter(|rule| rule.speaks_of(k));
+            let followed = rule.and_then(|rule| rule.forward(&context, node, output));
             // A rule whose numbers leave the range of floats has nothing to say.
             let followed = followed.filter(|s| s.second.is_finite() && s.mean.is_finite());
             let signal = followed.or_else(|| {
                 restarted[output.index()] = true;
                 let mut start = from_measurement(network, measured, output)?;
-                start.gaussian = !matches!(node.op.as_str(), "Softmax" | "LogSoftmax");
+                start.gaussian = node.operator.class() != operator::Class::Softmax;
                 for input in node.inputs.iter().flatten() {
                     let Some(Some(input)) = signals.get(input.index()) else {
                         continue;
@@ -72,30 +64,6 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
         }
     }
     LengthMap { signals, restarted }
-}
-
-/// Applies the rule for a node, if there is one.
-fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    if let Some(signal) = linear::forward(context, node, output) {
-        return Some(signal);
-    }
-    if norm::is(node) {
-        return norm::forward(context, node, output);
-    }
-    if node.op == "Gather"
-        && let Some(signal) = linear::embedding(context, node, output)
-    {
-        return Some(signal);
-    }
-    if let Some(signal) = activation::forward(context, node) {
-        return Some(signal);
-    }
-    arithmetic::forward(context, node, output)
-        .or_else(|| attention::forward(context, node, output))
-        .or_else(|| pool::forward(context, node, output))
-        .or_else(|| recurrent::forward(context, node, output))
-        .or_else(|| resize::forward(context, node, output))
-        .or_else(|| shape::forward(context, node, output))
 }
 
 /// A value that starts from its measurement: its second moment is known, luck and all.

@@ -48,3 +48,4 @@ pub mod units;
 pub use measured::{Measured, Moments};
 pub use predict::predict;
 pub use prediction::{Band, CosineBand, Expected, Prediction};
+pub use rules::{Support, supports};

@@ -70,6 +70,21 @@ pub(crate) fn mixed_profile(parts: &[(f64, Option<&Profile>)]) -> Option<Profile
     (total > 0.0).then(|| axes.collect())
 }
 
+/// Divides each line by its mean; returns the product of the means and the profile, `None` where
+/// all places are alike.
+pub(crate) fn normalized(mut lines: Vec<Vec<f64>>) -> (f64, Option<Profile>) {
+    let (mut product, mut uneven) = (1.0, false);
+    for line in &mut lines {
+        let mean = line.iter().sum::<f64>() / line.len().max(1) as f64;
+        product *= mean;
+        for x in line.iter_mut().filter(|_| mean > 0.0) {
+            *x /= mean;
+        }
+        uneven |= line.iter().any(|x| (x - 1.0).abs() > 1e-9);
+    }
+    (product, uneven.then(|| lines.into()))
+}
+
 /// A value as an elementwise function of a Gaussian one.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {

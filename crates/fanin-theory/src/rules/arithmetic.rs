@@ -4,25 +4,92 @@
 //! residual block, a gate and what it gates. Values that share an origin without being functions
 //! of one Gaussian value have no rule.
 
+use fanin_network::operator::{Binary, Variadic};
 use fanin_network::{Node, ValueId};
 
-use super::Context;
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, activation};
 use crate::band::of_sum;
 use crate::cross::Cross;
 use crate::signal::{Signal, disjoint, kurtosis, mixed_profile, union};
 
-/// The sum, difference or product of independent values.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let sign = match node.op.as_str() {
-        "Add" | "Sum" => 1.0,
-        "Sub" => -1.0,
-        "Mul" => return fold(context, node, output, product),
-        "Div" => return None,
-        _ => return None,
+impl Rule for Binary {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        activation::forward(context, node).or_else(|| match self {
+            Self::Add => fold(context, node, output, |a, b, id| sum(a, b, 1.0, id)),
+            Self::Sub => fold(context, node, output, |a, b, id| sum(a, b, -1.0, id)),
+            Self::Mul => fold(context, node, output, product),
+            Self::Div | Self::Pow | Self::Mod { .. } => None,
+        })
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if let Some(back) = activation::backward(arrival) {
+            return back;
+        }
+        match self {
+            // What a mask of unknown shape is added to keeps its own.
+            Self::Add => of_sum_back(arrival, arrival.ratio.unwrap_or(1.0)),
+            Self::Sub => of_sum_back(arrival, arrival.ratio?),
+            Self::Mul => of_product_back(arrival),
+            Self::Div | Self::Pow | Self::Mod { .. } => None,
+        }
+    }
+}
+
+impl Rule for Variadic {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        activation::forward(context, node).or_else(|| match self {
+            Self::Sum => fold(context, node, output, |a, b, id| sum(a, b, 1.0, id)),
+            Self::Mean | Self::Max | Self::Min => None,
+        })
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if let Some(back) = activation::backward(arrival) {
+            return back;
+        }
+        match self {
+            Self::Sum => of_sum_back(arrival, arrival.ratio?),
+            Self::Mean | Self::Max | Self::Min => None,
+        }
+    }
+}
+
+/// The gradient at a term of a sum, of which each element has so many copies.
+fn of_sum_back(arrival: &Arrival<'_>, copies: f64) -> Option<Back> {
+    if copies != 1.0 {
+        let flow = Flow::of(arrival.flow.second * copies);
+        return Some(arrival.gaussian(flow));
+    }
+    if arrival.out.shape.base == arrival.signal.shape.base {
+        return Some(Back::Same);
+    }
+    Some(arrival.gaussian(arrival.flow.clone()))
+}
+
+/// The gradient at a factor of a product.
+fn of_product_back(arrival: &Arrival<'_>) -> Option<Back> {
+    let copies = arrival.ratio?;
+    let mut factor = 1.0;
+    let mut alike = arrival.flow.alike;
+    let slots = 0..arrival.node.inputs.len();
+    for other in slots.filter(|&other| other != arrival.slot) {
+        let other = arrival.signal_at(other)?;
+        factor *= other.second;
+        alike = match other.cross.within {
+            Some(within) if other.second > 0.0 => alike.map(|a| a * within / other.second),
+            _ => None,
+        };
+    }
+    let flow = Flow {
+        second: arrival.flow.second * copies * factor,
+        alike,
+        profile: arrival.flow.profile.clone(),
+        ..Flow::default()
     };
-    fold(context, node, output, |a, b, output| {
-        sum(a, b, sign, output)
-    })
+    // Only where the rule forward took them as independent.
+    (arrival.out.shape.base == arrival.output).then(|| arrival.gaussian(flow))
 }
 
 fn fold(
@@ -44,7 +111,7 @@ fn fold(
 }
 
 /// A sum of independent values: second moments add, and twice the product of the means.
-fn sum(a: &Signal, b: &Signal, sign: f64, output: ValueId) -> Signal {
+pub(crate) fn sum(a: &Signal, b: &Signal, sign: f64, output: ValueId) -> Signal {
     // Adding zeros (a fresh bias, the zero end of a branch) changes nothing.
     for (zero, other) in [(b, a), (a, b)] {
         if zero.second == 0.0 && !(std::ptr::eq(other, b) && sign < 0.0) {

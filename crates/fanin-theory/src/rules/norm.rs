@@ -14,18 +14,52 @@
 //! (Welch–Satterthwaite), so that E[1/σ²] = k/(k − 2)/E[σ²]: of few samples, or of many that are
 //! alike, more than one would think.
 
-use fanin_network::{Node, ValueId};
+use fanin_network::operator::{LayerNorm, Norm as Kind};
+use fanin_network::{Node, Operator, ValueId};
 
-use super::attention::Flow;
-use super::{Context, count};
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, Support, axis, count};
 use crate::cross::Cross;
-use crate::signal::Signal;
+use crate::signal::{Signal, normalized};
 
 /// Share of σ² in σ² + ε below which the approximation of one σ for all units does not hold.
 const NOISE_FLOOR: f64 = 100.0;
 
-/// A normalization, read from a node.
-pub(crate) struct Norm {
+impl Rule for Kind {
+    fn support(&self) -> Support {
+        let known = match self {
+            Self::Batch { .. } | Self::Instance { .. } | Self::Group { .. } | Self::Layer(_) => {
+                true
+            }
+            Self::Skip { .. }
+            | Self::MeanVariance { .. }
+            | Self::Lp { .. }
+            | Self::LocalResponse { .. } => false,
+        };
+        Support {
+            forward: known,
+            backward: known,
+        }
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        forward(context, node, &Norm::of(context, node, self)?, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        let norm = Norm::of(arrival.context, arrival.node, self)?;
+        let flow = arrival.flow.clone();
+        let (factor, flow) = norm.back(arrival.context, arrival.node, flow, arrival.along)?;
+        let flow = by_place(flow, norm.by_place(arrival.signal), factor);
+        Some(arrival.gaussian(flow))
+    }
+}
+
+/// A normalization of known moments.
+struct Norm {
     /// Which input scales; absent means 1.
     scale: Option<usize>,
     /// Which input shifts; absent means 0.
@@ -34,7 +68,7 @@ pub(crate) struct Norm {
     /// The variance divided by.
     variance: f64,
     /// Elements that share one mean and one σ.
-    pub(crate) sharing: f64,
+    sharing: f64,
     /// Whether the mean is taken off.
     centred: bool,
     /// Mean products of the means taken off at two places, elements of one mean first.
@@ -46,6 +80,8 @@ pub(crate) struct Norm {
     /// Whether σ² is a mean over units, which leaves it the same for all of them; where each unit
     /// has its own, an ε that counts acts on each in another way.
     over_units: bool,
+    /// Whether each unit is normalized by itself, over samples and places.
+    per_unit: bool,
 }
 
 /// What a gradient at a normalization's output has in common with the output y: mean products of
@@ -78,69 +114,100 @@ impl Means {
     }
 }
 
-/// Reads a normalization; `None` if the node is none, or its input's variance is not known.
-pub(crate) fn of(context: &Context<'_>, node: &Node) -> Option<Norm> {
-    let x = context.signal(node, 0)?;
-    let shape = context.shape(node, 0)?;
-    let epsilon = f64::from(node.attributes.float("epsilon", 1e-5));
-    let channels = *shape.get(1)? as f64;
-    let all = count(shape);
-    let last = trailing(node, shape);
-    let places = count(shape.get(2..).unwrap_or(&[]));
-    let mut sharers = None;
-    let (sharing, shift, centred, means) = match node.op.as_str() {
-        "BatchNormalization" => {
-            let samples = *shape.first()? as f64;
-            sharers = Some((samples, places));
-            let common = batch_mean(context, node, x, samples, places);
-            (all / channels, Some(2), true, Means::even(common))
+impl Norm {
+    /// Reads a normalization; `None` if its input's variance is not known.
+    fn of(context: &Context<'_>, node: &Node, kind: &Kind) -> Option<Self> {
+        let x = context.signal(node, 0)?;
+        let shape = context.shape(node, 0)?;
+        match kind {
+            Kind::Batch { epsilon, .. } => {
+                let (samples, places) = (*shape.first()? as f64, places(shape));
+                let common = batch_mean(context, node, x, samples, places);
+                let means = Means::even(common);
+                Some(Self {
+                    freedom: freedom(x, samples, places),
+                    sharers: Some((samples, places)),
+                    over_units: false,
+                    per_unit: true,
+                    ..Self::centred(x, means, *epsilon, count(shape) / *shape.get(1)? as f64)
+                })
+            }
+            Kind::Instance { epsilon } => {
+                Self::of_groups(x, shape, *shape.get(1)? as f64, *epsilon)
+            }
+            Kind::Group {
+                epsilon, groups, ..
+            } => Self::of_groups(x, shape, *groups as f64, *epsilon),
+            Kind::Layer(LayerNorm {
+                axis,
+                epsilon,
+                centered,
+                ..
+            }) => {
+                let sharing = trailing(*axis, shape);
+                let mean = if *centered { x.mean * x.mean } else { 0.0 };
+                let norm = Self::centred(x, Means::even(mean), *epsilon, sharing);
+                if *centered {
+                    return Some(norm);
+                }
+                Some(Self {
+                    shift: None,
+                    centred: false,
+                    freedom: sharing,
+                    ..norm
+                })
+            }
+            Kind::Skip { .. }
+            | Kind::MeanVariance { .. }
+            | Kind::Lp { .. }
+            | Kind::LocalResponse { .. } => None,
         }
-        "GroupNormalization" | "InstanceNormalization" => {
-            let groups = if node.op == "InstanceNormalization" {
-                channels
-            } else {
-                node.attributes.int("num_groups", 1).max(1) as f64
-            };
-            // Channels of one group share no more than the mean.
-            let size = (channels / groups).max(1.0);
-            let square = x.mean * x.mean;
-            let pooled = |mean: f64| square + (mean - square) / size;
-            let own = x.cross.mean_within(x.second, places).map(pooled);
-            // Without a way to know, places of many channels average to the mean.
-            let own = own.or((size >= 16.0).then_some(square))?;
-            let other = x.cross.mean_between(places).map(pooled);
-            let cross = Cross {
-                within: Some(own),
-                between: other,
-                far: other,
-            };
-            let sharing = all / (shape.first().copied()? as f64 * groups);
-            (sharing, Some(2), true, Means { own, cross })
+    }
+
+    /// Over so many elements, whose mean is taken off.
+    fn centred(x: &Signal, means: Means, epsilon: f32, sharing: f64) -> Self {
+        Self {
+            scale: Some(1),
+            shift: Some(2),
+            epsilon: epsilon.into(),
+            variance: (x.second - means.own).max(0.0),
+            sharing,
+            centred: true,
+            means,
+            freedom: sharing - 1.0,
+            sharers: None,
+            over_units: true,
+            per_unit: false,
         }
-        "LayerNormalization" => (last, Some(2), true, Means::even(x.mean * x.mean)),
-        "RMSNormalization" | "SimplifiedLayerNormalization" => {
-            (last, None, false, Means::even(0.0))
-        }
-        _ => return None,
-    };
-    Some(Norm {
-        scale: Some(1),
-        shift,
-        epsilon,
-        variance: (x.second - means.own).max(0.0),
-        sharing,
-        centred,
-        means,
-        freedom: match sharers {
-            Some((samples, places)) => freedom(x, samples, places),
-            None => sharing - f64::from(u8::from(centred)),
-        },
-        sharers,
-        over_units: !matches!(
-            node.op.as_str(),
-            "BatchNormalization" | "GroupNormalization" | "InstanceNormalization"
-        ),
-    })
+    }
+
+    /// Over groups of channels and all places.
+    fn of_groups(x: &Signal, shape: &[usize], groups: f64, epsilon: f32) -> Option<Self> {
+        let places = places(shape);
+        // Channels of one group share no more than the mean.
+        let size = (*shape.get(1)? as f64 / groups).max(1.0);
+        let square = x.mean * x.mean;
+        let pooled = |mean: f64| square + (mean - square) / size;
+        let own = x.cross.mean_within(x.second, places).map(pooled);
+        // Without a way to know, places of many channels average to the mean.
+        let own = own.or((size >= 16.0).then_some(square))?;
+        let other = x.cross.mean_between(places).map(pooled);
+        let cross = Cross {
+            within: Some(own),
+            between: other,
+            far: other,
+        };
+        let sharing = count(shape) / (shape.first().copied()? as f64 * groups);
+        Some(Self {
+            over_units: false,
+            ..Self::centred(x, Means { own, cross }, epsilon, sharing)
+        })
+    }
+}
+
+/// Places of a sample.
+fn places(shape: &[usize]) -> f64 {
+    count(shape.get(2..).unwrap_or(&[]))
 }
 
 /// Degrees of freedom of the variance over a batch and its places. All pairs of places counting as
@@ -190,34 +257,41 @@ fn batch_mean(context: &Context<'_>, node: &Node, x: &Signal, samples: f64, plac
     }
 }
 
-/// Whether a node normalizes each unit by itself, over samples and places.
-pub(crate) fn is_per_unit(node: &Node) -> bool {
-    node.op == "BatchNormalization"
+/// Whether an operator normalizes each unit by itself, over samples and places.
+pub(crate) fn is_per_unit(operator: &Operator) -> bool {
+    matches!(operator, Operator::Norm(Kind::Batch { .. }))
 }
 
-/// Whether a node normalizes, by its operator.
-pub(crate) fn is(node: &Node) -> bool {
-    matches!(
-        node.op.as_str(),
-        "BatchNormalization"
-            | "GroupNormalization"
-            | "InstanceNormalization"
-            | "LayerNormalization"
-            | "RMSNormalization"
-            | "SimplifiedLayerNormalization"
-            | "SkipLayerNormalization"
-            | "MeanVarianceNormalization"
-            | "LpNormalization"
-    )
-}
-
-/// Number of elements from the stated axis on.
-fn trailing(node: &Node, shape: &[usize]) -> f64 {
-    let rank = i64::try_from(shape.len()).unwrap_or(0);
-    let axis = node.attributes.int("axis", -1);
-    let from = if axis < 0 { axis + rank } else { axis };
-    let from = usize::try_from(from).unwrap_or(0).min(shape.len());
+/// Number of elements from an axis on.
+fn trailing(from: i64, shape: &[usize]) -> f64 {
+    let from = axis(from, shape.len()).unwrap_or(0);
     count(shape.get(from..).unwrap_or(&[]))
+}
+
+/// A gradient times a factor of this mean square, by place where places differ.
+fn by_place(flow: Flow, uneven: Option<Vec<f64>>, factor: f64) -> Flow {
+    let even = Flow {
+        second: flow.second * factor,
+        ..flow.clone()
+    };
+    let Some(uneven) = uneven else { return even };
+    let known = flow.profile.as_ref().and_then(|profile| profile.first());
+    let own = known.filter(|line| line.len() == uneven.len());
+    let line: Vec<f64> = match own {
+        Some(own) => own.iter().zip(&uneven).map(|(u, f)| u * f).collect(),
+        None => uneven.clone(),
+    };
+    let roots = uneven.iter().map(|f| f.sqrt()).sum::<f64>() / uneven.len().max(1) as f64;
+    let (mean, profile) = normalized(vec![line]);
+    Flow {
+        second: even.second * mean,
+        alike: flow
+            .alike
+            .filter(|_| mean > 0.0)
+            .map(|a| a * roots * roots / mean),
+        profile,
+        ..Flow::default()
+    }
 }
 
 impl Norm {
@@ -234,7 +308,7 @@ impl Norm {
 
     /// Mean square of the factor between input and output for this gradient at the output, and what
     /// that is of mean square one.
-    pub(crate) fn back(
+    fn back(
         &self,
         context: &Context<'_>,
         node: &Node,
@@ -291,7 +365,7 @@ impl Norm {
 
     /// The same at each place of a sequence whose second moments are uneven, over that at an even
     /// one; `None` where all places are alike, or share one σ.
-    pub(crate) fn by_place(&self, x: &Signal) -> Option<Vec<f64>> {
+    fn by_place(&self, x: &Signal) -> Option<Vec<f64>> {
         let [line] = &**x.profile.as_ref()? else {
             return None;
         };
@@ -309,9 +383,8 @@ impl Norm {
 }
 
 /// The output of a normalization.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+fn forward(context: &Context<'_>, node: &Node, norm: &Norm, output: ValueId) -> Option<Signal> {
     let x = context.signal(node, 0)?;
-    let norm = of(context, node)?;
     if !norm.is_sure() && !norm.is_constant() {
         return None;
     }
@@ -342,16 +415,14 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
         .cross
         .zip(norm.means.cross, |product, mean| shifted(product - mean));
     let gain = scale * x.second / denominator / signal.second.max(f64::MIN_POSITIVE);
-    signal.cosine_inherited = match node.op.as_str() {
+    signal.cosine_inherited = if norm.per_unit {
         // The mean cosine after batch norm is settled by the number of samples.
-        "BatchNormalization" => 0.0,
-        _ => gain * gain * x.cosine_inherited,
+        0.0
+    } else {
+        gain * gain * x.cosine_inherited
     };
-    signal.profile = match node.op.as_str() {
-        // Places share one scale.
-        "BatchNormalization" | "GroupNormalization" | "InstanceNormalization" => x.profile.clone(),
-        _ => None,
-    };
+    // Places share one scale where it is not over units.
+    signal.profile = x.profile.clone().filter(|_| !norm.over_units);
     signal.since = x.since;
     signal.origins = x.origins.clone();
     signal.gaussian = x.gaussian;
