@@ -348,8 +348,14 @@ impl Pass<'_> {
         if outputs.is_empty() {
             return;
         }
-        let apart = rules::of(&node.operator).is_some_and(|rule| rule.speaks_of(1));
-        if outputs.len() > 1 && !apart {
+        let rule = rules::of(&node.operator);
+        let position = |output: &ValueId| node.outputs.iter().position(|id| *id == Some(*output));
+        let known = |output: &ValueId| {
+            let position = position(output);
+            rule.zip(position)
+                .is_some_and(|(rule, at)| rule.speaks_of(at))
+        };
+        if outputs.len() > 1 && !outputs.iter().all(known) {
             self.unknown[id.index()] = true;
             return;
         }

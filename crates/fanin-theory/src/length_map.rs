@@ -7,6 +7,7 @@ use crate::band::{layer_variance, width};
 use crate::cross::Cross;
 use crate::rules::{self, Context, constant_moments};
 use crate::signal::{Shape, Signal, union};
+use crate::weights::made_of_parameters;
 
 /// The signals of all values, by the value's position, and which of them start from a measurement.
 pub(crate) struct LengthMap {
@@ -32,6 +33,7 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
             ValueKind::Computed => None,
         };
     }
+    let weights = made_of_parameters(network);
     for node in &network.nodes {
         for (k, output) in node.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
@@ -43,8 +45,13 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
             let rule = rules::of(&node.operator).filter(|rule| rule.speaks_of(k));
             let followed = rule.and_then(|rule| rule.forward(&context, node, output));
             // A rule whose numbers leave the range of floats has nothing to say.
-            let followed = followed.filter(|s| s.second.is_finite() && s.mean.is_finite());
-            let signal = followed.or_else(|| {
+            let followed = followed.filter(Signal::is_known);
+            let signal = if weights.get(output.index()) == Some(&true) {
+                made_weight(network, measured, output, followed)
+            } else {
+                followed
+            };
+            let signal = signal.or_else(|| {
                 restarted[output.index()] = true;
                 let mut start = from_measurement(network, measured, output)?;
                 start.gaussian = node.operator.class() != operator::Class::Softmax;
@@ -105,12 +112,37 @@ fn input(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> 
 fn parameter(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
     let parameter = network.as_parameter(id)?;
     let moments = measured.parameters.get(&parameter.name)?;
-    let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
+    let second = moments.rms * moments.rms;
+    Some(of_weights(id, moments.mean, second, &parameter.shape))
+}
+
+/// A weight made of parameters: as measured, or else as a rule says.
+fn made_weight(
+    network: &Network,
+    measured: &Measured,
+    id: ValueId,
+    followed: Option<Signal>,
+) -> Option<Signal> {
+    let value = network.value(id);
+    let seen = measured.values.get(&value.name);
+    let (mean, second) = match (seen, followed) {
+        (Some(moments), _) => (moments.mean, moments.rms * moments.rms),
+        (None, Some(signal)) if signal.parameter => return Some(signal),
+        (None, Some(signal)) => (signal.mean, signal.second),
+        (None, None) => return None,
+    };
+    let shape = value.shape.as_deref().unwrap_or(&[]);
+    (mean.is_finite() && second.is_finite()).then(|| of_weights(id, mean, second, shape))
+}
+
+/// A parameter, or what is made of some, of these moments.
+fn of_weights(id: ValueId, mean: f64, second: f64, shape: &[usize]) -> Signal {
+    let mut signal = Signal::gaussian(id, mean, second);
     signal.parameter = true;
     signal.cross = Cross::even(signal.second);
-    signal.units = width(&parameter.shape);
+    signal.units = width(shape);
     signal.inherited = -layer_variance(signal.kurtosis, signal.units);
-    Some(signal)
+    signal
 }
 
 fn constant(network: &Network, id: ValueId) -> Option<Signal> {

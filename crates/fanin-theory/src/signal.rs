@@ -133,6 +133,11 @@ impl Signal {
         (self.inherited + layer_variance(self.kurtosis, self.units)).max(0.0)
     }
 
+    /// Whether its moments are numbers.
+    pub(crate) fn is_known(&self) -> bool {
+        self.mean.is_finite() && self.second.is_finite()
+    }
+
     /// Sets what is inherited so that the variance now is `variance`.
     pub(crate) fn with_variance(mut self, variance: f64) -> Self {
         self.inherited = variance - layer_variance(self.kurtosis, self.units);

@@ -66,9 +66,6 @@ fn operands<'a>(context: &Context<'a>, node: &Node) -> Option<Operands<'a>> {
             list.push(Operand::Scalar(signal.mean));
             continue;
         }
-        if signal.parameter {
-            return None;
-        }
         match &found {
             None => {
                 let (grid, nodes) = signal.on_grid();
@@ -173,6 +170,17 @@ fn applied(from: &Signal, base: Option<&Signal>, grid: Grid, values: Rc<[f64]>) 
     signal.shape.nodes = Some(values);
     signal.shape.grid = Some(grid);
     Some(signal)
+}
+
+/// What a function of each element makes of a value.
+pub(crate) fn function(
+    context: &Context<'_>,
+    x: &Signal,
+    f: impl Fn(f64) -> f64,
+) -> Option<Signal> {
+    let (grid, nodes) = x.on_grid();
+    let values = nodes.iter().map(|&x| f(x)).collect();
+    applied(x, context.at(x.shape.base), grid, values)
 }
 
 /// What a near Gaussian signal becomes in an activation that is fused into the operator it comes

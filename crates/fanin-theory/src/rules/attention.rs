@@ -16,10 +16,10 @@
 use std::rc::Rc;
 
 use fanin_network::operator::{Binary, Softmax, SoftmaxKind};
-use fanin_network::{HostTensor, Node, Operator, ValueId};
+use fanin_network::{HostData, HostTensor, Node, Operator, ValueId};
 
 use super::back::{Arrival, Back, Flow};
-use super::{Context, Rule, Support, axis, linear, shape};
+use super::{Context, Rule, Support, axis, einsum, linear, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
 use crate::signal::{Profile, Signal, disjoint, normalized, union};
@@ -66,12 +66,15 @@ fn producer<'a>(context: &Context<'a>, value: ValueId) -> Option<&'a Node> {
 }
 
 /// Which keys a query may not see.
-enum Mask<'a> {
+pub(crate) enum Mask<'a> {
     None,
     Known(&'a HostTensor),
-    /// All later ones.
-    Causal,
+    /// Those farther before or behind than this; `None` for any distance.
+    Band(Option<usize>, Option<usize>),
 }
+
+/// All later ones.
+const CAUSAL: Mask<'static> = Mask::Band(None, Some(0));
 
 /// Queries and keys of scores.
 fn square(context: &Context<'_>, scores: ValueId) -> Option<[usize; 2]> {
@@ -95,7 +98,7 @@ fn computed_mask<'a>(context: &Context<'a>, scores: ValueId, value: ValueId) -> 
     let size = moments.rms * moments.rms / -moments.mean;
     let causal = 0.5 * (1.0 - 1.0 / keys as f64);
     let is_mask = size >= MASKED && moments.rms.is_finite();
-    (is_mask && queries == keys && (share / causal - 1.0).abs() < 1e-3).then_some(Mask::Causal)
+    (is_mask && queries == keys && (share / causal - 1.0).abs() < 1e-3).then_some(CAUSAL)
 }
 
 /// The matrix product of queries and keys that scores come from, through a mask and factors, and
@@ -107,7 +110,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
         let node = producer(context, value)?;
         let input = |k: usize| node.input(k);
         match &node.operator {
-            Operator::MatMul(_) => return Some((node, scaled, mask)),
+            operator if einsum::scores(operator) => return Some((node, scaled, mask)),
             Operator::Binary(Binary::Add) if matches!(mask, Mask::None) => {
                 let (a, b) = (input(0)?, input(1)?);
                 let constant = |id| context.network.constant(id).map(Mask::Known);
@@ -144,7 +147,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
 }
 
 /// How many keys the rows see, and how much two rows share.
-struct Rows {
+pub(crate) struct Rows {
     keys: usize,
     /// Keys of each row.
     open: Vec<usize>,
@@ -157,6 +160,7 @@ struct Rows {
 impl Rows {
     fn new(queries: usize, keys: usize, mask: &Mask<'_>) -> Option<Self> {
         let elements: Vec<f32>;
+        let open: bool;
         let closed: &dyn Fn(usize, usize) -> bool = match mask {
             Mask::None => {
                 return Some(Self {
@@ -166,7 +170,10 @@ impl Rows {
                     shared: 1.0 / keys.max(1) as f64,
                 });
             }
-            Mask::Causal => &|i, j| j > i,
+            Mask::Band(before, behind) => &|i, j| {
+                before.is_some_and(|before| j + before < i)
+                    || behind.is_some_and(|behind| j > i + behind)
+            },
             Mask::Known(tensor) => {
                 elements = tensor.to_f32();
                 // One mask for all samples and heads, or copies of it.
@@ -174,9 +181,17 @@ impl Rows {
                 if first.is_empty() || elements.chunks(first.len()).any(|other| other != first) {
                     return None;
                 }
+                // Numbers are added, truth values say what is open.
+                open = matches!(tensor.data, HostData::Bool(_));
                 &|i, j| {
                     let entry = elements.get(i * keys + j);
-                    entry.is_some_and(|&x| f64::from(x) <= -MASKED)
+                    entry.is_some_and(|&x| {
+                        if open {
+                            x == 0.0
+                        } else {
+                            f64::from(x) <= -MASKED
+                        }
+                    })
                 }
             }
         };
@@ -281,19 +296,19 @@ fn is_set(bits: &[u64], j: usize) -> bool {
 }
 
 /// The scores a softmax reads.
-struct Scores<'a> {
+pub(crate) struct Scores<'a> {
     /// The signals of queries and keys.
-    q: Signal,
-    k: Signal,
+    pub(crate) q: Signal,
+    pub(crate) k: Signal,
     /// Of the scores, before a mask.
-    signal: Signal,
+    pub(crate) signal: Signal,
     /// Dimensions of a head.
-    head: f64,
+    pub(crate) head: f64,
     /// The part of the scores' variance that differs between keys.
-    variance: f64,
-    mask: Mask<'a>,
-    queries: usize,
-    keys: usize,
+    pub(crate) variance: f64,
+    pub(crate) mask: Mask<'a>,
+    pub(crate) queries: usize,
+    pub(crate) keys: usize,
 }
 
 impl<'a> Scores<'a> {
@@ -339,7 +354,7 @@ impl<'a> Scores<'a> {
         3.0 * self.variance.min(1.0) / (rows * heads * context.batch()).max(1.0)
     }
 
-    fn rows(&self) -> Option<Rows> {
+    pub(crate) fn rows(&self) -> Option<Rows> {
         Rows::new(self.queries, self.keys, &self.mask)
     }
 
@@ -365,7 +380,7 @@ impl<'a> Scores<'a> {
     }
 
     /// The softmax of the self.
-    fn probabilities(&self, rows: &Rows, output: ValueId) -> Signal {
+    pub(crate) fn probabilities(&self, rows: &Rows, output: ValueId) -> Signal {
         let (q, k) = (&self.q, &self.k);
         let n = self.keys as f64;
         // n Σ p² of a row of n keys varies slowly with n: what is interpolated.
@@ -404,7 +419,13 @@ impl<'a> Scores<'a> {
     }
 
     /// The mixture of values by the softmax of the self.
-    fn mixture(&self, rows: &Rows, p: &Signal, v: &Signal, output: ValueId) -> Option<Signal> {
+    pub(crate) fn mixture(
+        &self,
+        rows: &Rows,
+        p: &Signal,
+        v: &Signal,
+        output: ValueId,
+    ) -> Option<Signal> {
         let keys = self.keys as f64;
         let within = v.cross.within?;
         // Σ p² of a row, or Σ p p' of two, mixes equal places and different ones.
@@ -447,7 +468,7 @@ impl<'a> Scores<'a> {
     }
 
     /// From the mixtures to the values mixed.
-    fn to_values(&self, context: &Context<'_>, p: &Signal, from: &Flow) -> Option<Flow> {
+    pub(crate) fn to_values(&self, context: &Context<'_>, p: &Signal, from: &Flow) -> Option<Flow> {
         let (queries, keys) = (self.queries, self.keys);
         let rows = self.rows()?;
         let (q, n) = (queries as f64, keys as f64);
@@ -503,7 +524,7 @@ impl<'a> Scores<'a> {
     }
 
     /// From the mixtures by a softmax to the scores it reads.
-    fn to_scores(
+    pub(crate) fn to_scores(
         &self,
         context: &Context<'_>,
         p: &Signal,
@@ -554,6 +575,9 @@ impl<'a> Scores<'a> {
 
 /// The softmax that a node mixes values by, and its output.
 fn softmax_of<'a>(context: &Context<'a>, node: &Node) -> Option<(&'a Node, Softmax, ValueId)> {
+    if !einsum::mixes(&node.operator) {
+        return None;
+    }
     let mut value = context.id(node, 0)?;
     loop {
         let before = producer(context, value)?;
@@ -573,9 +597,7 @@ fn mixture_by<'a>(context: &Context<'a>, softmax: &Node) -> Option<&'a Node> {
     for _ in 0..8 {
         let consumers = &context.network.value(value).consumers;
         let mut readers = consumers.iter().map(|&id| context.network.node(id));
-        let mixes = |node: &&Node| {
-            matches!(node.operator, Operator::MatMul(_)) && node.input(0) == Some(value)
-        };
+        let mixes = |node: &&Node| einsum::mixes(&node.operator) && node.input(0) == Some(value);
         if let Some(node) = readers.clone().find(mixes) {
             return Some(node);
         }
@@ -689,7 +711,12 @@ pub(crate) fn to_projection(
 }
 
 /// From scores to queries, times `scale`.
-fn to_queries(context: &Context<'_>, keys: &Signal, scale: f64, from: &Flow) -> Option<Flow> {
+pub(crate) fn to_queries(
+    context: &Context<'_>,
+    keys: &Signal,
+    scale: f64,
+    from: &Flow,
+) -> Option<Flow> {
     // The gradients of a row add up to zero: what its keys have in common drops out.
     let apart = (keys.second - keys.cross.within?).max(0.0);
     let trace = from.scored.as_ref().map_or(0.0, |scored| scored.trace);
@@ -704,7 +731,12 @@ fn to_queries(context: &Context<'_>, keys: &Signal, scale: f64, from: &Flow) -> 
 }
 
 /// From scores to keys, times `scale`.
-fn to_keys(q: &Signal, [queries, keys]: [usize; 2], scale: f64, from: &Flow) -> Option<Flow> {
+pub(crate) fn to_keys(
+    q: &Signal,
+    [queries, keys]: [usize; 2],
+    scale: f64,
+    from: &Flow,
+) -> Option<Flow> {
     let within = q.cross.within?;
     // Queries that see a key well lie along it, by C k of their covariance C: so far they are alike.
     let apart = (q.second - within).max(0.0);

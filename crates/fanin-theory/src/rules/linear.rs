@@ -245,7 +245,7 @@ impl Rule for Conv {
 }
 
 /// Which of the first two inputs is the weight: the parameter, or failing that the second.
-fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
+pub(crate) fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
     let (a, b) = (context.signal(node, 0)?, context.signal(node, 1)?);
     Some(if a.parameter && !b.parameter {
         (1, 0)
@@ -256,7 +256,12 @@ fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
 
 /// Draws of a product of two computed values, such as attention's queries and keys: one per head.
 /// They are independent only if each is near Gaussian of mean zero through weights of its own.
-fn heads_of_scores(context: &Context<'_>, node: &Node, data: usize, weight: usize) -> Option<f64> {
+pub(crate) fn heads_of_scores(
+    context: &Context<'_>,
+    node: &Node,
+    data: usize,
+    weight: usize,
+) -> Option<f64> {
     let (a, b) = (context.signal(node, data)?, context.signal(node, weight)?);
     let centred = |s: &Signal| s.gaussian && s.mean * s.mean <= 0.01 * s.second;
     if !centred(a) || !centred(b) || !disjoint(&a.origins, &b.origins) {
@@ -268,7 +273,7 @@ fn heads_of_scores(context: &Context<'_>, node: &Node, data: usize, weight: usiz
 }
 
 /// The gradient at an input of a linear map.
-fn backward(arrival: &Arrival<'_>, map: &Map) -> Option<Back> {
+pub(crate) fn backward(arrival: &Arrival<'_>, map: &Map) -> Option<Back> {
     let Arrival { node, slot, .. } = *arrival;
     if map.bias.is_some_and(|(bias, _)| bias == slot) {
         return None;
@@ -313,7 +318,12 @@ fn backward(arrival: &Arrival<'_>, map: &Map) -> Option<Back> {
 }
 
 /// The output of a linear map, bias, what is added and activation included.
-fn forward(context: &Context<'_>, node: &Node, map: &Map, output: ValueId) -> Option<Signal> {
+pub(crate) fn forward(
+    context: &Context<'_>,
+    node: &Node,
+    map: &Map,
+    output: ValueId,
+) -> Option<Signal> {
     let mut signal = biased(context, node, map, output)?;
     if let Some(added) = map.added.filter(|&k| context.id(node, k).is_some()) {
         let added = context.signal(node, added)?;
@@ -435,6 +445,11 @@ pub(crate) fn embedding(context: &Context<'_>, node: &Node, output: ValueId) -> 
     let common = table.mean * table.mean;
     let picked = |same: f64| Some(common + same * (table.second - common));
     let ids = context.id(node, 1)?;
+    let one = |shape: &[usize]| shape.iter().product::<usize>() == 1;
+    // One that is known cuts a part out of a stack.
+    if context.network.constant(ids).is_some() && context.shape(node, 1).is_some_and(one) {
+        return None;
+    }
     let cross = match context.network.constant(ids) {
         // The same for every sample.
         Some(ids) => {

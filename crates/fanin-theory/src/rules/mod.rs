@@ -8,12 +8,18 @@ pub(crate) mod activation;
 pub(crate) mod arithmetic;
 pub(crate) mod attention;
 pub(crate) mod back;
+pub(crate) mod columns;
+pub(crate) mod cumulative;
+pub(crate) mod einsum;
+pub(crate) mod fused_attention;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod pool;
+pub(crate) mod quantize;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod resize;
+pub(crate) mod rotary;
 pub(crate) mod shape;
 pub(crate) mod window;
 
@@ -72,6 +78,7 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         Operator::Unary(rule) => rule,
         Operator::Clip(rule) => rule,
         Operator::PRelu => &activation::PRelu,
+        Operator::BiasGelu { .. } => &arithmetic::BiasGelu,
         Operator::Binary(rule) => rule,
         Operator::Variadic(rule) => rule,
         Operator::Where => &shape::Guard,
@@ -82,10 +89,17 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         Operator::Norm(rule) => rule,
         Operator::MatMul(rule) => rule,
         Operator::Gemm(rule) => rule,
+        Operator::Einsum(rule) => rule,
         Operator::Conv(rule) => rule,
+        Operator::Col2Im(_) => &columns::Columns,
         Operator::Pool(rule) => rule,
         Operator::GlobalPool(rule) => rule,
         Operator::Recurrent(rule) => rule,
+        Operator::Attention(rule) => rule,
+        Operator::MultiHeadAttention(rule) => rule,
+        Operator::GroupQueryAttention(rule) => rule,
+        Operator::ProjectedAttention(rule) => rule,
+        Operator::Rotary(rule) => rule,
         Operator::Resize(rule) => rule,
         Operator::Reshape(_)
         | Operator::Flatten { .. }
@@ -100,28 +114,21 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         Operator::Expand | Operator::Tile => &shape::Copied,
         Operator::Pad(rule) => rule,
         Operator::Reduce(rule) => rule,
+        Operator::CumSum { .. } => &cumulative::Cumulative,
+        Operator::QuantizeLinear(_) => &quantize::Quantized,
+        Operator::DequantizeLinear(_) => &quantize::Dequantized,
         // No rule: the value starts again from its measurement.
-        Operator::BiasGelu { .. }
-        | Operator::Compare(_)
+        Operator::Compare(_)
         | Operator::Logic(_)
         | Operator::Bitwise(_)
-        | Operator::QuantizeLinear(_)
-        | Operator::DequantizeLinear(_)
         | Operator::Loss(_)
         | Operator::MatMulInteger
-        | Operator::Einsum(_)
         | Operator::Det
         | Operator::ConvInteger(_)
         | Operator::DeformConv(_)
-        | Operator::Col2Im(_)
         | Operator::MaxUnpool(_)
         | Operator::RoiAlign(_)
         | Operator::MaxRoiPool(_)
-        | Operator::Attention(_)
-        | Operator::MultiHeadAttention(_)
-        | Operator::GroupQueryAttention(_)
-        | Operator::ProjectedAttention(_)
-        | Operator::Rotary(_)
         | Operator::GridSample(_)
         | Operator::AffineGrid { .. }
         | Operator::ReverseSequence { .. }
@@ -134,7 +141,6 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         | Operator::ScatterElements(_)
         | Operator::ScatterND { .. }
         | Operator::TensorScatter(_)
-        | Operator::CumSum { .. }
         | Operator::Shape { .. }
         | Operator::Size
         | Operator::Arg(_)
