@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::initializers::{Orthogonal, Spans, Structured};
+use crate::initializers::{Haar, Structured};
 use crate::sampler::Sampler;
+use crate::spans::Spans;
 use crate::text::Number;
 use crate::{Element, Stream, parallel};
 
@@ -47,7 +48,7 @@ pub(crate) enum Kind {
     Each(Sampler),
     /// Fused parts, each by its own rule, all of one stream.
     Parts(Spans, Vec<Sampler>),
-    Orthogonal(Orthogonal),
+    Orthogonal(Haar),
     Structured(Structured),
     /// Blocks with a sub-stream each.
     Concat(Spans, Vec<Filler>),

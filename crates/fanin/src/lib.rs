@@ -107,6 +107,7 @@ mod sampler;
 mod seed;
 mod simd;
 mod slice;
+mod spans;
 pub mod stream;
 mod text;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use fanin::initializers::{Normal, Uniform};
 use fanin::{Initializer, Layout, Seed, Stream};
 use fanin_network::{HostData, Network, Parameter, Role, Weights};
 use fanin_train::TrainError;
@@ -93,11 +94,16 @@ impl Mutation {
                 }
                 Self::Uniform => {
                     let (low, high) = (-0.05, 0.05);
-                    redraw(&Initializer::Uniform { low, high }, seed, name, values)?;
+                    redraw(
+                        &Initializer::from(Uniform { low, high }),
+                        seed,
+                        name,
+                        values,
+                    )?;
                 }
                 Self::Normal => {
                     let (mean, std) = (0.0, 1.0);
-                    redraw(&Initializer::Normal { mean, std }, seed, name, values)?;
+                    redraw(&Initializer::from(Normal { mean, std }), seed, name, values)?;
                 }
             }
         }

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::rule::{Arguments, Rule, Unfit, list};
+use super::arguments::{Arguments, list};
+use super::rule::{Rule, Unfit};
 use super::structured::{Structure, Structured};
 use super::{Entry, InitError, Initializer};
 use crate::filler::Kind;
@@ -30,12 +31,6 @@ impl Initializer {
             values: values.into(),
         })
         .validated()
-    }
-}
-
-impl From<Array> for Initializer {
-    fn from(rule: Array) -> Self {
-        Self::Array(rule)
     }
 }
 

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::Entry;
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::structured::Structured;
 use crate::filler::Kind;
 use crate::{Axis, Layout};

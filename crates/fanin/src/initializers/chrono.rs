@@ -11,13 +11,14 @@
 use std::fmt;
 
 use super::Entry;
-use super::concat::Spans;
+use super::arguments::Usual;
 use super::forget_gate::Gates;
 use super::log_uniform::each_double;
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::rule::{Rule, Unfit, rule};
 use super::structured::{Structure, Structured};
 use crate::filler::Kind;
 use crate::math::double::ln;
+use crate::spans::Spans;
 use crate::text::Number;
 use crate::{Element, Layout, Stream};
 

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::structured::{Structure, Structured};
-use super::{Entry, Initializer};
+use super::{Entry, Initializer, Orthogonal};
 use crate::filler::{Filler, Kind};
 use crate::{Axis, Element, Layout, Stream};
 
@@ -57,7 +58,7 @@ impl Rule for DeltaOrthogonal {
             stride: Vec::new(),
             ..layout.clone()
         };
-        let centre = Initializer::Orthogonal { gain: self.gain };
+        let centre = Initializer::from(Orthogonal { gain: self.gain });
         Ok(Kind::Structured(Structured::Centre(Centre {
             at_centre: Box::new(centre.resolve_valid(&channels, &flat)?),
             dims: shape
@@ -79,10 +80,6 @@ pub(crate) struct Centre {
 }
 
 impl Centre {
-    pub(super) fn at_centre(&self) -> &Filler {
-        &self.at_centre
-    }
-
     /// The index in the tensor of element `index` of the centre; increasing.
     fn outer(&self, mut index: u64) -> u64 {
         let (mut outer, mut unit) = (0, 1);
@@ -134,6 +131,10 @@ impl Structure for Centre {
             at_centre: Box::new(self.at_centre.scaled(factor)),
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        self.at_centre.shares_work()
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

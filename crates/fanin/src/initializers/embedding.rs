@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, rule, std_fault};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, rule, std_fault};
 use super::structured::{Structure, Structured};
 use crate::filler::Kind;
 use crate::sampler::{Normal, Sampler};

@@ -5,10 +5,11 @@
 //! that are added must not both open the gate. (PyTorch has two such tensors; give one of them zeros.)
 
 use super::Entry;
-use super::concat::Spans;
-use super::rule::{Rule, Unfit, Usual, rule, words};
+use super::arguments::{Usual, words};
+use super::rule::{Rule, Unfit, rule};
 use crate::filler::Kind;
 use crate::sampler::Sampler;
+use crate::spans::Spans;
 use crate::{Axis, Layout};
 
 words! {

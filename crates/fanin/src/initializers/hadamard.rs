@@ -4,9 +4,10 @@
 //! would leave outputs without signal; the columns of a Hadamard matrix spread the input over all of them instead. In
 //! a convolution the centre of the field carries the matrix.
 
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::structured::Structured;
 use super::{Entry, identity};
 use crate::Layout;

@@ -4,9 +4,10 @@
 //! field ("patch-maintain"), so that outputs start from different positions of the field. With `tau` = 1e-6 it is the
 //! paper's start of the last weight of a residual branch, where exact zeros would leave units dead.
 
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::rule::{Rule, Unfit, rule};
 use super::structured::Structured;
 use super::{Entry, identity};
 use crate::Layout;

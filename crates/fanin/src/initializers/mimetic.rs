@@ -21,8 +21,9 @@
 use std::fmt;
 
 use super::Entry;
-use super::orthogonal::Orthogonal;
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::arguments::Usual;
+use super::orthogonal::Haar;
+use super::rule::{Rule, Unfit, rule};
 use super::structured::{Structure, Structured};
 use crate::element::private::{Real, Sealed};
 use crate::filler::Kind;
@@ -102,7 +103,7 @@ impl Rule for Mimetic {
             beta: self.beta,
             columns,
             transposed: self.transposed.then_some(rows),
-            other: Orthogonal::new(1.0, &other, layout)?,
+            other: Haar::new(1.0, &other, layout)?,
         })))
     }
 }
@@ -116,7 +117,7 @@ pub(crate) struct Mimic {
     columns: usize,
     /// The rows of this matrix, which are the columns of the other one, if that is turned around.
     transposed: Option<usize>,
-    other: Orthogonal,
+    other: Haar,
 }
 
 impl Mimic {
@@ -166,6 +167,10 @@ impl Structure for Mimic {
             beta: factor * self.beta,
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        true
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use super::rule::{Rule, Unfit, Usual, rule, words};
+use super::arguments::{Usual, words};
+use super::rule::{Rule, Unfit, rule};
 use super::structured::{Structure, Structured};
 use super::{Entry, Initializer};
 use crate::filler::{Filler, Kind};
@@ -47,12 +48,8 @@ impl Rule for Mirrored {
         example: "mirrored(of=orthogonal)",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
     fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
@@ -100,10 +97,6 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    pub(super) fn half(&self) -> &Filler {
-        &self.half
-    }
-
     /// The index within W, and whether the value is negated.
     fn source(&self, mut index: u64) -> (u64, bool) {
         let (mut source, mut unit, mut negative) = (0, 1, false);
@@ -161,6 +154,10 @@ impl Structure for Mirror {
         }
     }
 
+    fn shares_work(&self) -> bool {
+        self.half.shares_work()
+    }
+
     fn moments(&self) -> Option<(f64, f64)> {
         let (_, square) = self.half.moments()?;
         Some((0.0, square))
@@ -173,6 +170,7 @@ impl Structure for Mirror {
 
 #[cfg(test)]
 mod tests {
+    use crate::initializers::KaimingNormal;
     use crate::{Initializer, Layout, Seed, Stream};
 
     fn draw(text: &str, shape: &[usize], layout: &Layout) -> Vec<f64> {
@@ -193,10 +191,10 @@ mod tests {
             (Layout::linear_out_in().stack(1), vec![2, 6, 10]),
         ] {
             let out = draw("mirrored(kaiming_normal)", &shape, &layout);
-            let half = Initializer::KaimingNormal {
+            let half = Initializer::from(KaimingNormal {
                 mode: crate::Mode::FanIn,
                 gain: 2f64.sqrt(),
-            };
+            });
             let channels = if shape.len() == 3 && shape[0] == 2 {
                 1
             } else {

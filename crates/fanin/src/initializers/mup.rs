@@ -4,7 +4,9 @@
 //! hidden and output weights divided by the width).
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, normal_by_fans, rule, std_fault, words};
+use super::arguments::{Usual, words};
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, rule, std_fault};
 use crate::Layout;
 use crate::filler::Kind;
 

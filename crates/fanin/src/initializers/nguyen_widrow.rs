@@ -8,9 +8,10 @@
 
 use std::fmt;
 
+use super::arguments::Usual;
 use super::grid::{Grid, PerUnit, Side};
 use super::log_uniform::each_double;
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::structured::{Structure, Structured};
 use super::{Entry, identity};
 use crate::element::private::Sealed;

@@ -35,34 +35,45 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::element::private::Real;
+use crate::filler::Kind;
 use crate::parallel;
 use crate::sampler::{Normal, Sampler};
 use crate::simd::{self, Floats, Kernel, Simd};
 use crate::stream::Stream;
 use crate::{Axis, Element, Layout};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "orthogonal",
-    aliases: &["haar"],
-    formula: "w = gain Q, Q uniform over the matrices with QᵀQ = I (or QQᵀ = I); one Q for each group, fused part and \
-              stacked weight",
-    when: "Deep linear and tanh networks, recurrent weights: it keeps every length, not only the mean one. Trailing \
-           axes count as columns, so a convolution is [out, in·k].",
-    reference: "Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear \
-                neural networks, ICLR 2014; Mezzadri, How to generate random matrices from the classical compact \
-                groups, Notices of the AMS 54, 2007",
-    example: "orthogonal(gain=1.41421356)",
-};
-
-impl Initializer {
+rule! {
     /// `gain` times a uniformly random matrix with orthonormal rows or columns.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn orthogonal(gain: f64) -> Result<Self, InitError> {
-        Self::Orthogonal { gain }.validated()
+    Orthogonal as orthogonal {
+        /// Factor on the matrix.
+        gain: f64 = Usual::Silent(1.0),
+    }
+}
+
+impl Rule for Orthogonal {
+    const ENTRY: Entry = Entry {
+        name: "orthogonal",
+        aliases: &["haar"],
+        formula: "w = gain Q, Q uniform over the matrices with QᵀQ = I (or QQᵀ = I); one Q for each group, fused part and \
+                  stacked weight",
+        when: "Deep linear and tanh networks, recurrent weights: it keeps every length, not only the mean one. Trailing \
+               axes count as columns, so a convolution is [out, in·k].",
+        reference: "Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear \
+                    neural networks, ICLR 2014; Mezzadri, How to generate random matrices from the classical compact \
+                    groups, Notices of the AMS 54, 2007",
+        example: "orthogonal(gain=1.41421356)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
+    }
+
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+        Ok(Kind::Orthogonal(Haar::new(self.gain, shape, layout)?))
     }
 }
 
@@ -75,7 +86,7 @@ const GROUPS: usize = 2;
 
 /// A resolved orthogonal tensor: a grid of matrices, each with its own reflections.
 #[derive(Debug)]
-pub(crate) struct Orthogonal {
+pub(crate) struct Haar {
     gain: f64,
     /// Sizes of the blocks of rows and of columns.
     rows: Vec<usize>,
@@ -93,7 +104,7 @@ struct Kept {
 
 type Key = (([u32; 2], [u32; 2]), usize, crate::DType);
 
-impl Clone for Orthogonal {
+impl Clone for Haar {
     fn clone(&self) -> Self {
         Self {
             gain: self.gain,
@@ -104,13 +115,13 @@ impl Clone for Orthogonal {
     }
 }
 
-impl PartialEq for Orthogonal {
+impl PartialEq for Haar {
     fn eq(&self, other: &Self) -> bool {
         (self.gain, &self.rows, &self.columns) == (other.gain, &other.rows, &other.columns)
     }
 }
 
-impl Orthogonal {
+impl Haar {
     /// The grid of matrices in a tensor, or what keeps it from being one.
     pub(super) fn new(gain: f64, shape: &[usize], layout: &Layout) -> Result<Self, &'static str> {
         let is_output = |axis: Axis| match axis {
@@ -849,6 +860,7 @@ impl<F: Real> Kernel for Products<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Initializer;
     use crate::Seed;
 
     fn draw<T: Element>(shape: &[usize], layout: &Layout, gain: f64) -> Vec<T> {

@@ -21,9 +21,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::arguments::Usual;
 use super::grid::{Grid, PerUnit, Side};
-use super::orthogonal::Orthogonal;
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
+use super::orthogonal::Haar;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::structured::{Structure, Structured};
 use super::{Entry, identity};
 use crate::filler::Kind;
@@ -120,7 +121,7 @@ impl Factors {
         let (s, n) = (sides.0.min(sides.1), sides.0.max(sides.1));
         let draw = |name: &str, rows: usize| -> Vec<f64> {
             let mut out = vec![0.0; rows * n];
-            let matrix_of = Orthogonal::new(1.0, &[rows, n], &Layout::linear_out_in());
+            let matrix_of = Haar::new(1.0, &[rows, n], &Layout::linear_out_in());
             if let Ok(orthogonal) = matrix_of
                 && !out.is_empty()
             {
@@ -269,6 +270,10 @@ impl Structure for Kernel {
             gain: factor * self.gain,
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        true
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

@@ -2,8 +2,9 @@
 //!
 //! Then the first loss is the entropy of the labels, and the first steps are not spent on learning it.
 
+use super::arguments::{Arguments, Usual, list};
 use super::array::listed;
-use super::rule::{Arguments, Rule, Unfit, Usual, list, rule};
+use super::rule::{Rule, Unfit, rule};
 use super::{Entry, InitError, Initializer};
 use crate::Layout;
 use crate::filler::Kind;
@@ -57,12 +58,6 @@ impl Initializer {
             weights: weights.into(),
         })
         .validated()
-    }
-}
-
-impl From<LogPrior> for Initializer {
-    fn from(rule: LogPrior) -> Self {
-        Self::LogPrior(rule)
     }
 }
 

@@ -5,7 +5,9 @@
 //! out, and the logarithm is a random walk without a trend.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, gain_fault, normal_by_fans, rule, words};
+use super::arguments::{Usual, words};
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
 use crate::filler::Kind;
 use crate::math::double::exp;

@@ -35,8 +35,8 @@ impl Rule for Residual {
         (self.branches == 0).then_some("branches must be positive")
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
     fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
@@ -61,7 +61,7 @@ mod tests {
     // gpt-neox divides by its number of layers when that number is False.
     #[test]
     fn no_branches_are_refused() {
-        let error = Initializer::residual(0, Box::new(Initializer::Ones)).unwrap_err();
+        let error = Initializer::residual(0, Box::new(Initializer::ones())).unwrap_err();
         assert_eq!(
             error.to_string(),
             "residual(branches=0, of=ones): branches must be positive"

@@ -24,10 +24,6 @@ impl Rule for Rezero {
         example: "rezero",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
-
     fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
         Ok(Kind::Each(Sampler::Constant(0.0)))
     }

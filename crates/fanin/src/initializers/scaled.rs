@@ -32,8 +32,8 @@ impl Rule for Scaled {
         factor_fault(self.factor)
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
     fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {

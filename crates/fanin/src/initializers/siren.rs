@@ -4,7 +4,9 @@
 //! every depth: the arguments of the sine are standard normal, its values have the arcsine distribution.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, rule, uniform_by_fans};
+use super::arguments::Usual;
+use super::by_fans::uniform_by_fans;
+use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
 use crate::filler::Kind;
 
@@ -33,10 +35,6 @@ impl Rule for SirenFirst {
         reference: REFERENCE,
         example: "siren_first",
     };
-
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
 
     fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
         uniform_by_fans(shape, layout, |fans| 1.0 / fans.fan_in)

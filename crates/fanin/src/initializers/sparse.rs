@@ -12,8 +12,9 @@
 
 use std::fmt;
 
+use super::arguments::{Usual, words};
 use super::grid::{Grid, PerUnit, Place, Side};
-use super::rule::{Rule, Unfit, Usual, rule, std_fault, words};
+use super::rule::{Rule, Unfit, rule, std_fault};
 use super::structured::{Structure, Structured};
 use super::{Entry, identity};
 use crate::filler::Kind;

@@ -3,7 +3,9 @@
 //! Under that condition every layer's features and their changes keep their size at any width.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, gain_fault, normal_by_fans, rule};
+use super::arguments::Usual;
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
 use crate::filler::Kind;
 

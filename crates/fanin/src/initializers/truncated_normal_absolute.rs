@@ -7,8 +7,9 @@
 //! [`truncated_normal`]: super::truncated_normal
 
 use super::Entry;
-use super::resolve::truncation_message;
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, rule};
+use super::truncated_normal::truncation_message;
 use crate::Layout;
 use crate::filler::Kind;
 use crate::math::double::exp;
