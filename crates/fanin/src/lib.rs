@@ -93,6 +93,7 @@
 mod activation;
 mod dtype;
 mod element;
+mod expectation;
 mod fans;
 mod filler;
 mod float8;

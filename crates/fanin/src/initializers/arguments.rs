@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Initializer;
 use crate::text::{Bound, Call, Number, ParseError, Value};
-use crate::{Activation, Distribution, Mode};
+use crate::{Activation, Mode};
 
 /// Printing as a call and reading it back; [`rule!`](super::rule::rule) writes this for named arguments.
 pub(super) trait Arguments: Sized {
@@ -50,6 +50,7 @@ macro_rules! words {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum $name {
             $( $(#[$word_doc])* $word, )*
         }
@@ -178,18 +179,8 @@ impl Argument for Mode {
     }
 }
 
-impl Argument for Distribution {
-    fn read(bound: Bound, _: &str) -> Result<Self, ParseError> {
-        parsed(&bound)
-    }
-
-    fn write(&self) -> String {
-        self.to_string()
-    }
-}
-
 /// A word that says itself what it may be.
-fn parsed<T: FromStr<Err: fmt::Display>>(bound: &Bound) -> Result<T, ParseError> {
+pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(bound: &Bound) -> Result<T, ParseError> {
     let read = bound.word()?.parse();
     read.map_err(|error: T::Err| ParseError::new(bound.value_position(), error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! Distributions whose width depends on the fans, which differ between fused parts.
 
 use super::rule::Unfit;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{self, Sampler};
 use crate::spans::Spans;
 use crate::{Axis, Fans, Layout, LayoutError};
@@ -11,18 +11,18 @@ pub(super) fn by_fans(
     shape: &[usize],
     layout: &Layout,
     sampler: impl Fn(Fans) -> Sampler,
-) -> Result<Kind, LayoutError> {
+) -> Result<Values, LayoutError> {
     let samplers: Vec<Sampler> = layout.part_fans(shape)?.into_iter().map(sampler).collect();
     let alike = samplers.windows(2).all(|pair| pair[0] == pair[1]);
     let axis = layout.axes.iter().position(|axis| *axis == Axis::Output);
     Ok(match (alike, axis, samplers.first()) {
-        (true, _, Some(sampler)) => Kind::Each(sampler.clone()),
-        (_, Some(axis), _) => Kind::Parts(
+        (true, _, Some(sampler)) => Values::Each(sampler.clone()),
+        (_, Some(axis), _) => Values::Parts(
             Spans::new(shape, axis, layout.fused.iter().copied()),
             samplers,
         ),
         // There is always a part, and parts have an axis.
-        _ => Kind::Each(Sampler::Constant(0.0)),
+        _ => Values::Each(Sampler::Constant(0.0)),
     })
 }
 
@@ -31,7 +31,7 @@ pub(super) fn normal_by_fans(
     shape: &[usize],
     layout: &Layout,
     std: impl Fn(Fans) -> f64,
-) -> Result<Kind, Unfit> {
+) -> Result<Values, Unfit> {
     Ok(by_fans(shape, layout, |fans| {
         let std = std(fans);
         Sampler::Normal(sampler::Normal {
@@ -46,7 +46,7 @@ pub(super) fn uniform_by_fans(
     shape: &[usize],
     layout: &Layout,
     bound: impl Fn(Fans) -> f64,
-) -> Result<Kind, Unfit> {
+) -> Result<Values, Unfit> {
     Ok(by_fans(shape, layout, |fans| {
         let bound = bound(fans);
         let bound = if bound.is_finite() { bound } else { 0.0 };

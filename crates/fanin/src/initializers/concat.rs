@@ -6,7 +6,7 @@
 use super::arguments::Arguments;
 use super::rule::{Rule, Unfit};
 use super::{Entry, InitError, Initializer};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::spans::Spans;
 use crate::text::{Call, ParseError, Value};
 use crate::{Axis, Layout};
@@ -94,7 +94,7 @@ impl Rule for Concat {
         self.parts.iter().map(|(_, part)| part).collect()
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let axis = self.axis;
         let Some(&size) = shape.get(axis) else {
             return Err(format!("there is no axis {axis}").into());
@@ -121,7 +121,7 @@ impl Rule for Concat {
             shape[axis] = *size;
             fillers.push(part.resolve_valid(&shape, &layout)?);
         }
-        Ok(Kind::Concat(Spans::new(shape, axis, sizes), fillers))
+        Ok(Values::Concat(Spans::new(shape, axis, sizes), fillers))
     }
 }
 

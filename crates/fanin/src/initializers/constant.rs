@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 rule! {
@@ -28,8 +28,8 @@ impl Rule for Constant {
         (!self.value.is_finite()).then_some("value must be finite")
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::Constant(self.value)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(self.value)))
     }
 }
 

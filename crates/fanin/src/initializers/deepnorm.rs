@@ -10,7 +10,7 @@ use super::scaled::times;
 use super::t_fixup::Half;
 use super::{Entry, Initializer, XavierNormal};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// The values of `of` times DeepNet's β.
@@ -86,7 +86,7 @@ impl Rule for Deepnorm {
         vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         times(self.beta(), &self.of, shape, layout)
     }
 }

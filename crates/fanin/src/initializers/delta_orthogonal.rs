@@ -7,9 +7,9 @@ use std::fmt;
 
 use super::arguments::Usual;
 use super::rule::{Rule, Unfit, gain_fault, rule};
-use super::structured::{Structure, Structured};
+use super::structure::Structure;
 use super::{Entry, Initializer, Orthogonal};
-use crate::filler::{Filler, Kind};
+use crate::filler::{Filler, Values};
 use crate::{Axis, Element, Layout, Stream};
 
 rule! {
@@ -35,7 +35,7 @@ impl Rule for DeltaOrthogonal {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if !layout.axes.contains(&Axis::Field) {
             return Err("there is no field; write orthogonal".into());
         }
@@ -59,14 +59,15 @@ impl Rule for DeltaOrthogonal {
             ..layout.clone()
         };
         let centre = Initializer::from(Orthogonal { gain: self.gain });
-        Ok(Kind::Structured(Structured::Centre(Centre {
+        Ok(Centre {
             at_centre: Box::new(centre.resolve_valid(&channels, &flat)?),
             dims: shape
                 .iter()
                 .zip(&layout.axes)
                 .map(|(&n, axis)| (n as u64, *axis == Axis::Field))
                 .collect(),
-        })))
+        }
+        .into())
     }
 }
 

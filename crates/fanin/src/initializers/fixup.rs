@@ -8,7 +8,7 @@ use super::arguments::Usual;
 use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
 use super::{Entry, Initializer, KaimingNormal};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Layout, Mode};
 
 rule! {
@@ -51,7 +51,7 @@ impl Rule for Fixup {
         vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let factor = power(self.branches as f64, -1.0 / (2 * self.layers - 2) as f64);
         times(factor, &self.of, shape, layout)
     }

@@ -8,9 +8,8 @@ use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
 use super::rule::{Rule, Unfit, gain_fault, rule};
-use super::structured::Structured;
 use super::{Entry, InitError, Initializer};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Axis, Layout};
 
 rule! {
@@ -52,7 +51,7 @@ impl Rule for Identity {
         gain_fault(self.gain.abs())
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let Self {
             gain,
             shift,
@@ -63,12 +62,13 @@ impl Rule for Identity {
         let Some(tap) = grid.tap(offset) else {
             return Err(format!("offset {offset} is outside the field {:?}", grid.field()).into());
         };
-        Ok(Kind::Structured(Structured::Pattern(Pattern {
+        Ok(Pattern {
             name: "identity",
             gain,
             grid,
             figure: Figure::Identity { shift, tap },
-        })))
+        }
+        .into())
     }
 }
 

@@ -8,10 +8,9 @@ use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
 use super::rule::{Rule, Unfit, rule};
-use super::structured::Structured;
 use super::{Entry, identity};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// IDInit: `tau` wherever output and column agree modulo the shorter side.
@@ -41,14 +40,15 @@ impl Rule for Idinit {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
-        Ok(Kind::Structured(Structured::Pattern(Pattern {
+        Ok(Pattern {
             name: "repeated identity",
             gain: self.tau,
             grid: Grid::new(shape, layout),
             figure: Figure::Repeated,
-        })))
+        }
+        .into())
     }
 }
 

@@ -4,7 +4,7 @@ use super::Entry;
 use super::arguments::Usual;
 use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::variance_scaling::{Distribution, scaled};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Layout, Mode};
 
 const WHEN: &str = "Weights that feed ReLU and its relatives, with the gain of the activation: √2 for ReLU, the \
@@ -39,7 +39,7 @@ impl Rule for KaimingUniform {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(self.gain, self.mode, Distribution::Uniform, shape, layout)
     }
 }
@@ -68,7 +68,7 @@ impl Rule for KaimingNormal {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(self.gain, self.mode, Distribution::Normal, shape, layout)
     }
 }
@@ -97,7 +97,7 @@ impl Rule for KaimingTruncated {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(
             self.gain,
             self.mode,

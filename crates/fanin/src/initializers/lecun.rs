@@ -4,7 +4,7 @@ use super::Entry;
 use super::arguments::Usual;
 use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::variance_scaling::{Distribution, scaled};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Layout, Mode};
 
 const WHEN: &str = "Linear and normalized layers, and networks of SELU, whose gain is 1.";
@@ -33,7 +33,7 @@ impl Rule for LecunUniform {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(self.gain, Mode::FanIn, Distribution::Uniform, shape, layout)
     }
 }
@@ -60,7 +60,7 @@ impl Rule for LecunNormal {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(self.gain, Mode::FanIn, Distribution::Normal, shape, layout)
     }
 }
@@ -87,7 +87,7 @@ impl Rule for LecunTruncated {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(
             self.gain,
             Mode::FanIn,

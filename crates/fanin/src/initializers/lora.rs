@@ -7,7 +7,7 @@ use super::arguments::Usual;
 use super::by_fans::uniform_by_fans;
 use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 const REFERENCE: &str = "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022 (arXiv 2106.09685); its \
@@ -40,7 +40,7 @@ impl Rule for LoraA {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         uniform_by_fans(shape, layout, |fans| self.gain / fans.fan_in.sqrt())
     }
 }
@@ -55,8 +55,8 @@ impl Rule for LoraB {
         example: "lora_b",
     };
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::Constant(0.0)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(0.0)))
     }
 }
 

@@ -22,11 +22,11 @@ use std::fmt;
 
 use super::Entry;
 use super::arguments::Usual;
-use super::orthogonal::Haar;
+use super::haar::Haar;
 use super::rule::{Rule, Unfit, rule};
-use super::structured::{Structure, Structured};
+use super::structure::Structure;
 use crate::element::private::{Real, Sealed};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 use crate::text::Number;
 use crate::{Axis, Element, Layout, Stream};
@@ -70,7 +70,7 @@ impl Rule for Mimetic {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let &[rows, columns] = shape else {
             return Err("it is for matrices".into());
         };
@@ -97,14 +97,15 @@ impl Rule for Mimetic {
         } else {
             [rows, columns]
         };
-        Ok(Kind::Structured(Structured::Mimic(Mimic {
+        Ok(Mimic {
             of: self.of.clone(),
             std,
             beta: self.beta,
             columns,
             transposed: self.transposed.then_some(rows),
             other: Haar::new(1.0, &other, layout)?,
-        })))
+        }
+        .into())
     }
 }
 

@@ -8,9 +8,9 @@ use std::fmt;
 
 use super::arguments::{Usual, words};
 use super::rule::{Rule, Unfit, rule};
-use super::structured::{Structure, Structured};
+use super::structure::Structure;
 use super::{Entry, Initializer};
-use crate::filler::{Filler, Kind};
+use crate::filler::{Filler, Values};
 use crate::{Axis, Element, Layout, Stream};
 
 words! {
@@ -52,7 +52,7 @@ impl Rule for Mirrored {
         vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if layout.groups != 1 || !layout.fused.is_empty() {
             return Err(
                 "groups and fused parts cannot be mirrored; write the parts as concat(…)".into(),
@@ -81,10 +81,11 @@ impl Rule for Mirrored {
                 return Err("a mirrored side must be one axis".into());
             }
         }
-        Ok(Kind::Structured(Structured::Mirror(Mirror {
+        Ok(Mirror {
             half: Box::new(self.of.resolve_valid(&halves, layout)?),
             dims,
-        })))
+        }
+        .into())
     }
 }
 

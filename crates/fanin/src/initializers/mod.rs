@@ -13,9 +13,11 @@ pub mod constant;
 pub mod deepnorm;
 pub mod delta_orthogonal;
 pub mod embedding;
+mod error;
 pub mod fixup;
 pub mod forget_gate;
 mod grid;
+mod haar;
 pub mod hadamard;
 pub mod identity;
 pub mod idinit;
@@ -44,6 +46,7 @@ pub mod siren;
 pub mod small_init;
 pub mod sparse;
 pub mod spectral;
+mod structure;
 mod structured;
 mod syntax;
 pub mod t_fixup;
@@ -55,14 +58,14 @@ pub mod wang_init;
 pub mod xavier;
 pub mod zeros;
 
-pub(crate) use orthogonal::Haar;
-pub use resolve::InitError;
+pub use error::InitError;
+pub(crate) use haar::Haar;
 pub(crate) use structured::Structured;
 pub use variance_scaling::{Distribution, UnknownDistribution};
 
 use self::arguments::Arguments;
 use self::rule::{Rule, Unfit};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::text::{Call, ParseError};
 use crate::{Element, Layout, Seed, Stream};
 
@@ -153,7 +156,7 @@ macro_rules! initializers {
                 }
             }
 
-            fn values(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+            fn values(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
                 match self {
                     $($(Self::$rule(rule) => rule.resolve(shape, layout),)+)+
                 }

@@ -4,7 +4,7 @@ use super::Entry;
 use super::arguments::Usual;
 use super::rule::{Rule, Unfit, normal_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{self, Sampler};
 
 rule! {
@@ -31,9 +31,9 @@ impl Rule for Normal {
         normal_fault(self.mean, self.std)
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let Self { mean, std } = *self;
-        Ok(Kind::Each(Sampler::Normal(sampler::Normal { mean, std })))
+        Ok(Values::Each(Sampler::Normal(sampler::Normal { mean, std })))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 rule! {
@@ -22,8 +22,8 @@ impl Rule for Ones {
         example: "ones",
     };
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::Constant(1.0)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(1.0)))
     }
 }
 

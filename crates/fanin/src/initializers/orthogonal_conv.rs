@@ -23,11 +23,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::Usual;
 use super::grid::{Grid, PerUnit, Side};
-use super::orthogonal::Haar;
+use super::haar::Haar;
 use super::rule::{Rule, Unfit, gain_fault, rule};
-use super::structured::{Structure, Structured};
+use super::structure::Structure;
 use super::{Entry, identity};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::text::Number;
 use crate::{Axis, Element, Layout, Stream};
 
@@ -56,7 +56,7 @@ impl Rule for OrthogonalConv {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
         if !layout.axes.contains(&Axis::Field) {
             return Err("there is no field; write orthogonal".into());
@@ -69,11 +69,12 @@ impl Rule for OrthogonalConv {
                 "with a stride no kernel of this kind is orthogonal; write delta_orthogonal".into(),
             );
         }
-        Ok(Kind::Structured(Structured::Kernel(Kernel {
+        Ok(Kernel {
             gain: self.gain,
             grid: Grid::new(shape, layout),
             last: Mutex::new(None),
-        })))
+        }
+        .into())
     }
 }
 

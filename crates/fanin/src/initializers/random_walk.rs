@@ -9,7 +9,7 @@ use super::arguments::{Usual, words};
 use super::by_fans::normal_by_fans;
 use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::exp;
 
 words! {
@@ -49,7 +49,7 @@ impl Rule for RandomWalk {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         normal_by_fans(shape, layout, |fans| {
             let n = fans.fan_in;
             let g = match self.units {

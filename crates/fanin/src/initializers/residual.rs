@@ -7,7 +7,7 @@ use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
 use super::{Entry, Initializer};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// The values of `of` divided by √`branches`.
@@ -39,7 +39,7 @@ impl Rule for Residual {
         vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         times(1.0 / (self.branches as f64).sqrt(), &self.of, shape, layout)
     }
 }

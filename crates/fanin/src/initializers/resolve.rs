@@ -1,55 +1,11 @@
 //! From an initializer, a shape and a layout to a [`Filler`], with every number settled.
 
 use super::Initializer;
+use super::error::InitError;
 use super::rule::Unfit;
-use crate::filler::{Filler, RangeError};
+use crate::Layout;
+use crate::filler::Filler;
 use crate::layout::elements;
-use crate::{Layout, LayoutError};
-
-/// Why an initializer cannot be used, or not for this tensor.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A number is out of range.
-    #[error("{initializer}: {message}")]
-    Value {
-        /// The initializer.
-        initializer: Box<Initializer>,
-        /// What is wrong.
-        message: &'static str,
-    },
-    /// The shape does not fit the layout, or has no fans.
-    #[error("{initializer}: {source}")]
-    Layout {
-        /// The initializer.
-        initializer: Box<Initializer>,
-        /// What is wrong.
-        source: LayoutError,
-    },
-    /// The initializer has no meaning for this tensor.
-    #[error("{initializer} for shape {shape:?}: {message}")]
-    Unsuited {
-        /// The initializer.
-        initializer: Box<Initializer>,
-        /// The shape given.
-        shape: Vec<usize>,
-        /// What is wrong, and the way out.
-        message: String,
-    },
-    /// The slice to fill has not the tensor's number of elements.
-    #[error("shape {shape:?} has {elements} elements, the slice to fill {given}")]
-    Length {
-        /// The shape given.
-        shape: Vec<usize>,
-        /// Its elements.
-        elements: u64,
-        /// Elements of the slice.
-        given: usize,
-    },
-    /// The slice reaches beyond the tensor.
-    #[error(transparent)]
-    Range(#[from] RangeError),
-}
 
 /// How deep initializers may lie within initializers.
 const DEEPEST: usize = 16;
@@ -118,8 +74,8 @@ impl Initializer {
             Unfit::Inner(error) => error,
         };
         layout.check(shape).map_err(|error| unfit(error.into()))?;
-        let kind = self.values(shape, layout).map_err(unfit)?;
+        let values = self.values(shape, layout).map_err(unfit)?;
         let elements = elements(shape).map_err(|error| unfit(error.into()))?;
-        Ok(Filler::new(elements, kind))
+        Ok(Filler::new(elements, values))
     }
 }

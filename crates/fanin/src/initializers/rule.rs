@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::{Entry, InitError, Initializer};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Layout, LayoutError};
 
 /// One initializer.
@@ -21,7 +21,7 @@ pub(super) trait Rule: Arguments {
     }
 
     /// The values for a tensor whose shape fits the layout; the arguments have been checked.
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit>;
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit>;
 }
 
 /// Why a rule has no values for a tensor.

@@ -13,27 +13,9 @@ use super::nguyen_widrow::UnitVectors;
 use super::orthogonal_conv::Kernel;
 use super::pattern::Pattern;
 use super::sparse::Few;
+use super::structure::Structure;
+use crate::filler::Values;
 use crate::{Element, Stream};
-
-/// What every structured form can do.
-pub(super) trait Structure {
-    /// Writes elements `start ..`; `out` is not empty and within the tensor.
-    fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]);
-
-    /// The same values times a positive factor.
-    fn scaled(self, factor: f64) -> Self;
-
-    /// See [`Filler::shares_work`](crate::Filler::shares_work).
-    fn shares_work(&self) -> bool {
-        false
-    }
-
-    /// Mean and mean square of the elements, where they are known.
-    fn moments(&self) -> Option<(f64, f64)>;
-
-    /// What the values are, with the numbers settled.
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
 
 /// Makes [`Structured`] from the list of forms.
 macro_rules! forms {
@@ -43,6 +25,14 @@ macro_rules! forms {
         pub(crate) enum Structured {
             $($form($of),)+
         }
+
+        $(
+            impl From<$of> for Values {
+                fn from(form: $of) -> Self {
+                    Self::Structured(Structured::$form(form))
+                }
+            }
+        )+
 
         impl Structured {
             pub(crate) fn fill<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {

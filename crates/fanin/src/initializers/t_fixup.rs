@@ -9,7 +9,7 @@ use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
 use super::{Entry, Initializer, XavierUniform};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 words! {
     /// Which half of a transformer.
@@ -54,7 +54,7 @@ impl Rule for TFixup {
         vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let n = self.layers as f64;
         let factor = match self.side {
             Half::Encoder => 0.67 * power(n, -0.25),

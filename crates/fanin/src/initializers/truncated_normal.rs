@@ -8,7 +8,7 @@ use super::arguments::Usual;
 use super::rule::{Rule, Unfit, normal_fault, rule};
 use super::{Entry, InitError, Initializer};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{self, Sampler, TruncationError};
 
 rule! {
@@ -103,9 +103,9 @@ impl Rule for TruncatedNormal {
         self.sampler().err().map(truncation_message)
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let sampler = self.sampler().map_err(truncation_message)?;
-        Ok(Kind::Each(Sampler::TruncatedNormal(sampler)))
+        Ok(Values::Each(Sampler::TruncatedNormal(sampler)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::arguments::Usual;
 use super::rule::{Rule, Unfit, rule};
 use super::truncated_normal::truncation_message;
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::exp;
 use crate::math::quadrature::composite;
 use crate::sampler::{Sampler, TruncatedNormal};
@@ -60,8 +60,8 @@ impl Rule for TruncatedNormalAbsolute {
         self.sampler().err()
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::TruncatedNormal(self.sampler()?)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::TruncatedNormal(self.sampler()?)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{self, Sampler};
 
 rule! {
@@ -37,9 +37,12 @@ impl Rule for Uniform {
         }
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let Self { low, high } = *self;
-        Ok(Kind::Each(Sampler::Uniform(sampler::Uniform { low, high })))
+        Ok(Values::Each(Sampler::Uniform(sampler::Uniform {
+            low,
+            high,
+        })))
     }
 }
 

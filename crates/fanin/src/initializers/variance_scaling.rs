@@ -8,11 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Entry;
-use super::arguments::Usual;
+use super::arguments::{Argument, Usual, parsed};
 use super::by_fans::by_fans;
 use super::rule::{Rule, Unfit, rule};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{self, Sampler};
+use crate::text::{Bound, ParseError};
 use crate::{Layout, Mode};
 
 rule! {
@@ -48,7 +49,7 @@ impl Rule for VarianceScaling {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(
             self.scale.sqrt(),
             self.mode,
@@ -108,6 +109,16 @@ impl FromStr for Distribution {
     }
 }
 
+impl Argument for Distribution {
+    fn read(bound: Bound, _: &str) -> Result<Self, ParseError> {
+        parsed(&bound)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
 /// The family with the variance `gain`² / fan, what every scaled initializer comes down to.
 pub(super) fn scaled(
     gain: f64,
@@ -115,7 +126,7 @@ pub(super) fn scaled(
     distribution: Distribution,
     shape: &[usize],
     layout: &Layout,
-) -> Result<Kind, Unfit> {
+) -> Result<Values, Unfit> {
     Ok(by_fans(shape, layout, |fans| {
         let fan = fans.by(mode);
         // A tensor, or a part of one, without elements has fans of 0.

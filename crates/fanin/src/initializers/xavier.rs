@@ -4,7 +4,7 @@ use super::Entry;
 use super::arguments::Usual;
 use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::variance_scaling::{Distribution, scaled};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Layout, Mode};
 
 const WHEN: &str = "Linear layers and those followed by a symmetric activation whose slope at 0 is about 1 (tanh, \
@@ -34,7 +34,7 @@ impl Rule for XavierUniform {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(
             self.gain,
             Mode::FanAvg,
@@ -67,7 +67,7 @@ impl Rule for XavierNormal {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(self.gain, Mode::FanAvg, Distribution::Normal, shape, layout)
     }
 }
@@ -94,7 +94,7 @@ impl Rule for XavierTruncated {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         scaled(
             self.gain,
             Mode::FanAvg,
