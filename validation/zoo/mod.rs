@@ -1,18 +1,21 @@
 //! Does the verdict hold? Many networks, trained from many starts, and what `fanin check` had said.
 //!
 //! ```text
+//! zoo verdicts    [PART] [WORD]           one line per start: verdict, findings, blame; no training
+//! zoo show        [PART] [WORD] [START]   every finding of the starts whose name contains START
 //! zoo train  FILE [PART] [WORD]           trains every start of every network; hours on a slow machine
 //! zoo fix    FILE [PART] [WORD]           checks every start, trains the faulty ones after `--fix`
 //! zoo list   FILE [PART] [WORD]           one line per start: outcome, verdict, findings, blame
-//! zoo show   [PART] [WORD] [START]        every finding of the starts whose name contains START
 //! zoo report FILE [OUT.md] [NOTE]         the tables of docs/zoo.md; NOTE says when and where
 //! ```
 //!
 //! FILE is JSON lines: what each training came to, which does not depend on any rule of the check.
 //! It is added to, so a run that was ended goes on where it was, and judging anew with other rules
-//! costs no training but that of changed fixes. PART is `tuning`, `held-out` or `all`; WORD picks
+//! costs no training but that of changed fixes. PART is `tuning`, `validation`, `held-out` or `all`; WORD picks
 //! the networks that contain it.
-#![allow(clippy::print_stdout, reason = "an example talks to the terminal")]
+//!
+//! What `verdicts` prints is kept in `validation/verdicts.txt`, so that a change of the rules shows which starts it judges
+//! otherwise.
 
 mod judging;
 mod mutation;
@@ -21,23 +24,30 @@ mod set;
 mod training;
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use fanin_check::Verdict;
 use fanin_plan::Recipe;
 use fanin_train::Start;
 
-use crate::set::{Architecture, Part, architectures};
-use crate::training::Archive;
+use self::set::{Architecture, Part, architectures};
+use self::training::Archive;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let usage = "usage: zoo train|fix|list FILE [PART] [WORD], zoo show [PART] [WORD] [START], zoo report FILE [OUT.md] [NOTE]";
-    if let ["show", rest @ ..] = words.as_slice() {
-        return show(&chosen(rest)?, rest.get(2).copied().unwrap_or_default());
+/// Does what the arguments say, and prints it.
+///
+/// # Errors
+/// Says which argument is wrong, or why a network cannot be judged or trained.
+pub fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    let usage = "usage: zoo verdicts [PART] [WORD], zoo show [PART] [WORD] [START], zoo train|fix|list FILE [PART] [WORD], zoo report FILE [OUT.md] [NOTE]";
+    match arguments {
+        ["verdicts", rest @ ..] => return print_verdicts(&chosen(rest)?),
+        ["show", rest @ ..] => {
+            return show(&chosen(rest)?, rest.get(2).copied().unwrap_or_default());
+        }
+        _ => {}
     }
-    let [command, path, rest @ ..] = words.as_slice() else {
+    let [command, path, rest @ ..] = arguments else {
         return Err(usage.into());
     };
     let mut archive = Archive::open(Path::new(path))?;
@@ -64,6 +74,54 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => Err(usage.into()),
     }
+}
+
+/// What the check says of every start of the networks that contain a word, as `zoo verdicts` prints it: a line each.
+///
+/// # Errors
+/// When a network cannot be read, filled or run.
+pub fn verdicts(word: &str) -> Result<String, Box<dyn Error>> {
+    let mut text = String::new();
+    for architecture in chosen(&["all", word])? {
+        text += &verdicts_of(&architecture)?;
+    }
+    Ok(text)
+}
+
+fn print_verdicts(chosen: &[Architecture]) -> Result<(), Box<dyn Error>> {
+    for architecture in chosen {
+        print!("{}", verdicts_of(architecture)?);
+    }
+    Ok(())
+}
+
+/// The lines of one network.
+fn verdicts_of(architecture: &Architecture) -> Result<String, Box<dyn Error>> {
+    let network = training::open(architecture)?;
+    let mut text = String::new();
+    for member in architecture.members() {
+        let (start, _) = training::start(&network, &member);
+        let weights = judging::first_weights(&start)?;
+        let checkup = judging::checkup(&network, &member, &weights)?;
+        // Writing into a String does not fail.
+        let _ = write!(
+            text,
+            "{}, {}: {}",
+            architecture.line,
+            member.name,
+            report::word(checkup.verdict)
+        );
+        let codes = judging::codes(&checkup);
+        if !codes.is_empty() {
+            let _ = write!(text, " {}", codes.join(" "));
+        }
+        if let Some(finding) = judging::leading(&checkup) {
+            let blamed = finding.parameter.as_deref().unwrap_or(&finding.node);
+            let _ = write!(text, ", blames {blamed}");
+        }
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// The networks of a part, or all, that contain a word.

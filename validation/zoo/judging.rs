@@ -9,7 +9,7 @@ use fanin_plan::{Plan, Request, plan};
 use fanin_run::{RunOptions, run};
 use fanin_train::{Start, TrainError};
 
-use crate::set::{Member, Origin};
+use super::set::{Member, Origin};
 
 /// The seed whose weights are checked.
 const SEED: u64 = 0;

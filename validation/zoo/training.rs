@@ -13,7 +13,7 @@ use fanin_run::train::{Optimizer, TrainOptions, train};
 use fanin_train::{Course, Dataset, Form, Outcome, Start, TrainError, judge};
 use serde::{Deserialize, Serialize};
 
-use crate::set::{Architecture, Member, Origin};
+use super::set::{Architecture, Member, Origin};
 
 /// Steps of each training.
 const STEPS: usize = 300;

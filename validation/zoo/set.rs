@@ -6,7 +6,7 @@ use std::str::FromStr;
 use fanin_plan::Recipe;
 use fanin_train::Task;
 
-use crate::mutation::{Mutation, Reach};
+use super::mutation::{Mutation, Reach};
 
 const ACTIVATIONS: [&str; 12] = [
     "relu",

@@ -6,9 +6,9 @@ use std::fmt::{self, Write as _};
 use fanin_check::{SeedShare, Verdict};
 use fanin_train::Outcome;
 
-use crate::judging;
-use crate::set::{Architecture, Origin, Part};
-use crate::training::{self, Archive, by_start, outcomes, tells};
+use super::judging;
+use super::set::{Architecture, Origin, Part};
+use super::training::{self, Archive, by_start, outcomes, tells};
 
 /// One start: what was said of it and what came of it.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl fmt::Display for Row {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
+pub(crate) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Healthy => "healthy",
         Verdict::Doubtful => "doubtful",
@@ -269,7 +269,7 @@ x0.1, x10, x100, U(±0.05), wrong fans), four with all weights spoilt (also N(0,
 - **Fix.** The share of faulty starts that train (not slowly) after the changes that `--fix` makes.
 - **Blame.** The share of faulty mutants whose gravest finding names a spoilt weight.
 
-The split is by architecture, in three lists (`crates/fanin-train/examples/zoo/set.rs`), each written
+The split is by architecture, in three lists (`validation/zoo/set.rs`), each written
 down before any of it was trained. The rules were tuned on the first. The second was held out until
 they stood, counted once, and then looked at to amend four of them. The third, the held-out part, was
 counted with the rules as they are now; nothing was changed for it. No architecture is in two lists.
