@@ -1,7 +1,7 @@
 //! ONNX in and out.
 //!
 //! [`read_raw`] turns a file into a graph whose stored tensors are values without a producer;
-//! [`crate::Network::open`] goes the rest of the way. [`write_weights`] puts weights into a copy of
+//! [`crate::open`] goes the rest of the way. [`write_weights`] puts weights into a copy of
 //! a file, [`strip`] takes them out, and both leave every other byte as it came. [`encode`] makes a
 //! file of a network that came from none.
 //!
@@ -29,6 +29,11 @@ mod wire;
 mod write;
 
 use std::path::Path;
+
+/// What writes a PyTorch module as a file that fanin reads as it was meant. Torch's own optimizer would
+/// fold batch norms into the weights before them, of a fresh model too, and rename parameters.
+pub const TORCH_EXPORT: &str =
+    "torch.onnx.export(model, (example,), \"model.onnx\", dynamo=True, optimize=False)";
 
 pub use encode::encode;
 pub use inputs::FreeDimension;
