@@ -127,3 +127,8 @@ pub use seed::Seed;
 pub use slice::{Slice, SliceError};
 pub use stream::Stream;
 pub use text::ParseError;
+
+/// The example of the README is held to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
