@@ -20,6 +20,7 @@ pub mod fold;
 mod graph;
 mod host;
 pub mod infer;
+pub mod memory;
 pub mod onnx;
 mod open;
 pub mod parameter;
