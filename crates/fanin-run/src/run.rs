@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use fanin::Seed;
+use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Node, NodeId, Payload, ValueId, ValueKind, Weights};
 
 use crate::array::{Array, Dense, array};
 use crate::data::Data;
 use crate::error::{RunError, UnknownNode};
 use crate::input;
+use crate::memory::Need;
 use crate::observe::Sink;
 use crate::op::{self, Call, Mode};
 use crate::output;
@@ -74,11 +76,11 @@ pub(crate) struct Feed<'a> {
 ///
 /// # Errors
 ///
-/// An operator that is not known (found before anything runs), a parameter without weights, data
-/// that does not fit, a node whose inputs contradict its operator.
+/// An operator that is not known or a need of more memory than is free (both found before anything
+/// runs), a parameter without weights, data that does not fit, a node whose inputs contradict its operator.
 pub fn run(network: &Network, weights: &Weights, options: &RunOptions) -> Result<Trace, RunError> {
     known_operators(network)?;
-    room(network)?;
+    Need::run(network, options.backward).fits(FreeMemory::now())?;
     let feed = Feed {
         seed: options.seed,
         data: options.data.as_ref(),
@@ -101,6 +103,7 @@ pub fn evaluate(
     inputs: &BTreeMap<String, HostTensor>,
 ) -> Result<Vec<HostTensor>, RunError> {
     known_operators(network)?;
+    Need::run(network, false).fits(FreeMemory::now())?;
     on_own_thread(None, |reports| {
         // Nothing is drawn: every input must be given.
         let feed = Feed {
@@ -155,6 +158,7 @@ pub fn input_gradients(
     seed: Seed,
 ) -> Result<BTreeMap<String, HostTensor>, RunError> {
     known_operators(network)?;
+    Need::run(network, true).fits(FreeMemory::now())?;
     let feed = Feed {
         seed,
         data: Some(data),
@@ -185,28 +189,6 @@ pub(crate) fn known_operators(network: &Network) -> Result<(), RunError> {
     } else {
         Err(RunError::Unknown(unknown))
     }
-}
-
-/// Refuses a network of which a single value does not fit into memory: asks for the largest and gives
-/// it back. An allocation that fails later cannot be answered, it ends the process.
-fn room(network: &Network) -> Result<(), RunError> {
-    let sized = network.values.iter().filter_map(|value| {
-        let shape = value.shape.as_deref()?;
-        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        Some((count.unwrap_or(usize::MAX), shape, value))
-    });
-    let Some((count, shape, value)) = sized.max_by_key(|(count, ..)| *count) else {
-        return Ok(());
-    };
-    let bytes = count.checked_mul(size_of::<f32>());
-    if bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok()) {
-        return Ok(());
-    }
-    Err(RunError::Network(format!(
-        "`{}` has shape {shape:?}, which does not fit into this machine's memory; run the model with \
-         a smaller batch or smaller free dimensions",
-        value.name
-    )))
 }
 
 struct Run<'a> {
@@ -585,27 +567,4 @@ impl<'a> Run<'a> {
 /// The number of samples along axis 0, if that is what it counts.
 fn samples(shape: &[usize], batch: usize) -> Option<usize> {
     (batch > 1 && shape.len() > 1 && shape.first() == Some(&batch)).then_some(batch)
-}
-
-#[cfg(test)]
-mod tests {
-    use fanin_network::Dims;
-
-    use super::*;
-
-    #[test]
-    fn a_value_that_fits_no_memory_is_refused_before_anything_runs() {
-        let open = || fanin_network::open("mlp(3, 4, 2, relu)", &Dims::default());
-        let mut network = open().unwrap();
-        assert!(room(&network).is_ok());
-        for shape in [vec![1 << 30, 1 << 30], vec![usize::MAX, 2]] {
-            network.values[0].shape = Some(shape);
-            let error = room(&network).unwrap_err().to_string();
-            assert!(error.contains(&network.values[0].name), "{error}");
-            assert!(
-                error.contains("does not fit into this machine's memory"),
-                "{error}"
-            );
-        }
-    }
 }
