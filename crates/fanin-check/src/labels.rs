@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn labels_are_counted_by_class() {
-        let network = Network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
+        let network = fanin_network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
         let counts = class_counts(&network, &labels(&[5], &[0, 2, 2, 1, 2]), None).unwrap();
         assert_eq!(counts, [1, 1, 3]);
         let x = HostTensor::f32(vec![2, 4], vec![0.5; 8]).unwrap();
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_labels_is_said() {
-        let network = Network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
+        let network = fanin_network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
         let refused = |labels: &HostTensor, data: Option<&Data>, words: &str| {
             let error = class_counts(&network, labels, data)
                 .unwrap_err()
@@ -132,7 +132,7 @@ mod tests {
         refused(&labels(&[3], &[0, 1, 2]), Some(&data), "3 labels");
         let floats = HostTensor::f32(vec![2], vec![0.0, 1.0]).unwrap();
         refused(&floats, None, "whole numbers");
-        let one = Network::open("mlp(4, 8, 1, relu)", &Dims::default()).unwrap();
+        let one = fanin_network::open("mlp(4, 8, 1, relu)", &Dims::default()).unwrap();
         let error = class_counts(&one, &labels(&[2], &[0, 1]), None);
         assert!(error.unwrap_err().to_string().contains("no axis"));
     }

@@ -202,7 +202,7 @@ fn room(network: &Network, free: FreeMemory) -> Result<(), String> {
             // Half precision is held in the next wider type.
             _ => size_of::<f32>(),
         };
-        let count = crate::host::element_count(&parameter.shape)?;
+        let count = fanin_graph::element_count(&parameter.shape)?;
         sum.checked_add((count as u64).checked_mul(size as u64)?)
     });
     free.holds(
