@@ -14,6 +14,7 @@
 pub mod architecture;
 pub mod fold;
 pub mod infer;
+pub mod memory;
 pub mod onnx;
 mod open;
 pub mod parameter;
