@@ -97,8 +97,8 @@ pub enum Operator {
     Identity,
     /// The input in another element type.
     Cast {
-        /// Which.
-        to: ElementType,
+        /// Which; `None` where the model does not say.
+        to: Option<ElementType>,
     },
     /// The input in the element type of input 1.
     CastLike,
