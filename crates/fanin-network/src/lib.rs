@@ -13,6 +13,7 @@
 
 pub mod architecture;
 pub mod fold;
+pub mod memory;
 pub mod onnx;
 mod open;
 pub mod parameter;
