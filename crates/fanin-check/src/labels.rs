@@ -95,7 +95,11 @@ mod tests {
 
     #[test]
     fn labels_are_counted_by_class() {
-        let network = Network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
+        let dims = Dims {
+            batch: Some(2),
+            ..Dims::default()
+        };
+        let network = Network::open("mlp(4, 8, 3, relu)", &dims).unwrap();
         let counts = class_counts(&network, &labels(&[5], &[0, 2, 2, 1, 2]), None).unwrap();
         assert_eq!(counts, [1, 1, 3]);
         let x = HostTensor::f32(vec![2, 4], vec![0.5; 8]).unwrap();
