@@ -1,5 +1,6 @@
 //! What the network is fed: the user's arrays, or random ones.
 
+use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed, Stream};
 use fanin_network::{ElementType, HostData, HostTensor, Network, Node, ValueId};
 
@@ -267,10 +268,10 @@ fn follows(node: &Node, place: Option<usize>) -> bool {
 /// Standard normal numbers of a stream.
 fn normal(seed: Seed, name: &str, n: usize) -> Vec<f32> {
     let mut out = vec![0.0f32; n];
-    let filler = Initializer::Normal {
+    let filler = Initializer::from(Normal {
         mean: 0.0,
         std: 1.0,
-    }
+    })
     .resolve(&[n], &Layout::vector());
     // Neither the initializer nor the length can be refused: both are fixed here.
     if let Ok(filler) = filler {
