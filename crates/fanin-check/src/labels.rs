@@ -7,7 +7,7 @@ use crate::CheckError;
 
 /// Takes the labels out of the data, unless the network has an input of their name; `None` for data
 /// of which nothing is left.
-pub fn split_labels(network: &Network, data: Data) -> (Option<Data>, Option<HostTensor>) {
+pub(crate) fn split_labels(network: &Network, data: Data) -> (Option<Data>, Option<HostTensor>) {
     let input = |name: &str| {
         network
             .inputs
@@ -99,7 +99,7 @@ mod tests {
             batch: Some(2),
             ..Dims::default()
         };
-        let network = Network::open("mlp(4, 8, 3, relu)", &dims).unwrap();
+        let network = fanin_network::open("mlp(4, 8, 3, relu)", &dims).unwrap();
         let counts = class_counts(&network, &labels(&[5], &[0, 2, 2, 1, 2]), None).unwrap();
         assert_eq!(counts, [1, 1, 3]);
         let x = HostTensor::f32(vec![2, 4], vec![0.5; 8]).unwrap();
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_labels_is_said() {
-        let network = Network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
+        let network = fanin_network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
         let refused = |labels: &HostTensor, data: Option<&Data>, words: &str| {
             let error = class_counts(&network, labels, data)
                 .unwrap_err()
@@ -136,7 +136,7 @@ mod tests {
         refused(&labels(&[3], &[0, 1, 2]), Some(&data), "3 labels");
         let floats = HostTensor::f32(vec![2], vec![0.0, 1.0]).unwrap();
         refused(&floats, None, "whole numbers");
-        let one = Network::open("mlp(4, 8, 1, relu)", &Dims::default()).unwrap();
+        let one = fanin_network::open("mlp(4, 8, 1, relu)", &Dims::default()).unwrap();
         let error = class_counts(&one, &labels(&[2], &[0, 1]), None);
         assert!(error.unwrap_err().to_string().contains("no axis"));
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use fanin::Seed;
 use fanin_network::onnx::encode;
-use fanin_network::{Dims, Network};
+use fanin_network::Dims;
 use fanin_plan::{Request, plan};
 use serde_json::Value;
 use zip::write::SimpleFileOptions;
@@ -50,7 +50,7 @@ fn place(arrays: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
         batch: Some(64),
         ..Dims::default()
     };
-    let network = Network::open("mlp(4, 32, 3, relu)", &dims).unwrap();
+    let network = fanin_network::open("mlp(4, 32, 3, relu)", &dims).unwrap();
     let plan = plan(&network, &Request::new(Seed::new(0))).unwrap().plan;
     let weights = plan.fill_weights().unwrap();
     let model = encode(&network, Some(&weights)).unwrap();

@@ -5,12 +5,12 @@
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use fanin_network::memory::Bytes;
-use fanin_network::{Dims, Network, NetworkError};
+use fanin_network::{Dims, NetworkError};
 use fanin_run::Need;
 
 fn main() -> Result<(), NetworkError> {
     for model in std::env::args().skip(1) {
-        let network = Network::open(&model, &Dims::default())?;
+        let network = fanin_network::open(&model, &Dims::default())?;
         let need = Need::check(&network);
         println!(
             "{model}: {} (weights {}, values {}, gradients {})",

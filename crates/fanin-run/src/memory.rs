@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     fn open(text: &str) -> Network {
-        Network::open(text, &Dims::default()).unwrap()
+        fanin_network::open(text, &Dims::default()).unwrap()
     }
 
     #[test]

@@ -11,13 +11,14 @@ pub(crate) mod plan;
 pub(crate) mod strip;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use fanin::{DType, Seed};
-use fanin_check::{Checkup, Options};
-use fanin_network::{Dims, Network, Weights};
-use fanin_plan::{Plan, Recipe, Request, Rules};
-use fanin_run::{Data, RunOptions};
+use fanin_check::{Options, Origin, Session};
+use fanin_network::{Dims, Network};
+use fanin_plan::{Plan, Request, Rules};
+use fanin_run::Data;
 
 use crate::args::{ModelArgs, RecipeArgs};
 use crate::output::Printer;
@@ -48,14 +49,8 @@ pub(crate) fn open(
     Ok((network, data))
 }
 
-/// The plan that recipe and rules make for a network; remarks on rules that match nothing.
-pub(crate) fn make_plan(
-    network: &Network,
-    args: &RecipeArgs,
-    dtype: Option<&str>,
-    printer: &Printer,
-) -> anyhow::Result<Plan> {
-    let recipe: Recipe = args.recipe.as_deref().unwrap_or("auto").parse()?;
+/// What the user asks a plan to be made of.
+pub(crate) fn request(args: &RecipeArgs, dtype: Option<&str>) -> anyhow::Result<Request> {
     let rules = match &args.rules {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -64,61 +59,44 @@ pub(crate) fn make_plan(
         }
         None => Rules::default(),
     };
-    let dtype = match dtype {
-        Some(text) => Some(text.parse::<DType>()?),
-        None => None,
-    };
-    let outcome = fanin_plan::plan(
-        network,
-        &Request {
-            recipe,
-            rules,
-            seed: Seed::new(args.seed),
-            dtype,
-        },
-    )?;
+    Ok(Request {
+        recipe: args.recipe.as_deref().unwrap_or("auto").parse()?,
+        rules,
+        seed: Seed::new(args.seed),
+        dtype: dtype.map(str::parse::<DType>).transpose()?,
+    })
+}
+
+/// The plan that recipe and rules make for a network; remarks on rules that match nothing.
+pub(crate) fn make_plan(
+    network: &Network,
+    args: &RecipeArgs,
+    dtype: Option<&str>,
+    printer: &Printer,
+) -> anyhow::Result<Plan> {
+    let outcome = fanin_plan::plan(network, &request(args, dtype)?)?;
     for warning in &outcome.warnings {
         printer.remark(&format!("note: {warning}"));
     }
     Ok(outcome.plan)
 }
 
-/// Reads a plan file.
-pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Plan> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the plan {}", path.display()))?;
-    text.parse().with_context(|| path.display().to_string())
-}
-
-/// Runs the network once forward and backward and judges what was seen.
-pub(crate) fn check(
-    network: &Network,
-    plan: Option<&Plan>,
-    weights: &Weights,
-    data: Option<&Data>,
-    options: &Options,
+/// A session that shows how far its runs are; remarks on how its weights came about.
+pub(crate) fn session(
+    network: Network,
+    data: Option<Data>,
+    options: Options,
+    origin: Origin,
     printer: &Printer,
-) -> anyhow::Result<Checkup> {
-    let progress = printer.progress("running");
-    let bar = progress.clone();
-    let trace = fanin_run::run(
-        network,
-        weights,
-        &RunOptions {
-            seed: Seed::new(options.seed),
-            data: data.cloned(),
-            backward: true,
-            progress: Some(Box::new(move |done, total| {
-                bar.set(done as u64, total as u64)
-            })),
-        },
-    );
-    progress.finish();
-    let options = Options {
-        drawn: data.is_none(),
-        ..options.clone()
-    };
-    Ok(fanin_check::check(network, plan, weights, trace?, &options))
+) -> anyhow::Result<Session> {
+    let session = Session::new(network, data, options, origin)?;
+    for remark in session.remarks() {
+        printer.remark(remark);
+    }
+    let bar = printer.progress("running");
+    Ok(session.with_progress(Arc::new(move |done, total| {
+        bar.set(done as u64, total as u64);
+    })))
 }
 
 /// Refuses a file to write whose folder is not there, before anything is computed for it.
