@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::layers::{Gradients, units};
-use super::{ComparisonReport, check_name};
+use super::ComparisonReport;
 
 /// JSON has no NaN and no infinity: they become `null`.
 pub(super) fn document(report: &ComparisonReport<'_>) -> Value {
@@ -30,7 +30,7 @@ pub(super) fn document(report: &ComparisonReport<'_>) -> Value {
         });
         let (rows, unit_rows): (Vec<Value>, Vec<Value>) = (rows.collect(), unit_rows.collect());
         let place = &mut document["starts"][k];
-        place["check"] = report.check(k).map(check_name).into();
+        place["check"] = report.check(k).map(Verdict::name).into();
         place["gradients"] = json!({ "steps": gradients.steps, "rows": rows });
         place["units"] = unit_rows.into();
     }

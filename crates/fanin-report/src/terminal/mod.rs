@@ -311,14 +311,6 @@ pub(crate) fn further(finding: &Finding) -> Vec<String> {
     lines
 }
 
-pub(crate) fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    }
-}
-
 /// Keeps the end of a name, which tells layers apart, in at most `width` characters. Control
 /// characters of a hostile model never reach the terminal.
 fn shorten(name: &str, width: usize) -> String {
