@@ -12,8 +12,8 @@ use fanin_run::{Data, Need, RunOptions};
 
 use crate::labels::{class_counts, split_labels};
 use crate::{
-    Basis, Change, CheckError, Checkup, Fix, Fixed, Options, Repeats, check, mend,
-    redraw_broken, repeat, rescale,
+    Basis, Change, CheckError, Checkup, Fix, Fixed, Options, Repeats, check, mend, redraw_broken,
+    repeat, rescale,
 };
 
 /// Told of every run: steps done, and all steps. The last call of a run says that all are done.

@@ -10,7 +10,6 @@
 //! make one pass.
 
 mod array;
-mod data;
 mod error;
 mod histogram;
 mod input;
@@ -29,8 +28,8 @@ pub mod train;
 mod units;
 mod value;
 
-pub use data::Data;
 pub use error::{RunError, UnknownNode};
+pub use fanin_data::Data;
 pub use histogram::Histogram;
 pub use input::{Use, use_of};
 pub use memory::Need;

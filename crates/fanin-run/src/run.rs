@@ -8,7 +8,6 @@ use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Node, NodeId, Payload, ValueId, ValueKind, Weights};
 
 use crate::array::{Array, Dense, array};
-use crate::data::Data;
 use crate::error::{RunError, UnknownNode};
 use crate::input;
 use crate::memory::Need;
@@ -21,6 +20,7 @@ use crate::thread::{Reports, on_own_thread};
 use crate::trace::{Observation, ParameterObservation, Trace, Units};
 use crate::units::unit_axis;
 use crate::value::{Item, to_array, to_host};
+use fanin_data::Data;
 
 /// Called with the number of steps done and all steps.
 pub type Progress = Box<dyn Fn(usize, usize) + Send>;

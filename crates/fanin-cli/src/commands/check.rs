@@ -19,9 +19,9 @@ pub(crate) fn rows(all: bool) -> usize {
 pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     has_folder(args.html.as_deref())?;
     has_folder(args.output.as_deref())?;
-    let (network, data) = open(&args.model, args.data.as_deref())?;
-    let origin = origin(args, &network)?;
-    let session = session(network, data, options(args)?, origin, printer)?;
+    let opened = open(&args.model, args.data.as_deref())?;
+    let origin = origin(args, &opened.network)?;
+    let session = session(opened, options(args)?, origin, printer)?;
     let session = session.with_repeats(args.seeds);
     let shown = |plan: Option<&Plan>, checkup: &Checkup| {
         let report = Report {

@@ -15,7 +15,7 @@ use fanin_train::{Dataset, Form, Input, Rate, Settings, Start, Task, compare};
 use signal_hook::consts::SIGINT;
 
 use crate::args::{CompareArgs, ModelArgs, OptimizerName};
-use crate::commands::{has_folder, lesson, open, session, write_text};
+use crate::commands::{Opened, has_folder, lesson, open, session, write_text};
 use crate::output::{Printer, Status};
 
 /// The exit status of a process that Ctrl-C ends, as shells have it.
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
     };
     let begun = Instant::now();
     let recipes = recipes(&args.recipes)?;
-    let (network, _) = open(&with_batch(args, model), None)?;
+    let network = open(&with_batch(args, model), None)?.network;
     let form = Form::of(&network)?;
     let dataset = dataset(args, &form)?;
     let before = verdicts(args, model, &network, &recipes, printer)?;
@@ -152,7 +152,12 @@ fn verdicts(
     let Some(first) = origins.next() else {
         return Ok(Vec::new());
     };
-    let mut session = session(network.clone(), None, options, first, printer)?;
+    let opened = Opened {
+        network: network.clone(),
+        data: None,
+        class_counts: None,
+    };
+    let mut session = session(opened, options, first, printer)?;
     let mut verdicts = vec![session.check()?.verdict];
     for origin in origins {
         session.restart(origin)?;

@@ -14,10 +14,15 @@ use crate::commands::{make_plan, open, session, write_text};
 use crate::output::{Printer, Status};
 
 pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Status> {
-    let (network, data) = open(&args.model, args.data.as_deref())?;
-    let plan = make_plan(&network, &args.recipe, args.dtype.as_deref(), printer)?;
+    let opened = open(&args.model, args.data.as_deref())?;
+    let plan = make_plan(
+        &opened.network,
+        &args.recipe,
+        args.dtype.as_deref(),
+        printer,
+    )?;
     let path = args.output.clone();
-    let path = path.unwrap_or_else(|| default_folder(&network));
+    let path = path.unwrap_or_else(|| default_folder(&opened.network));
     let folder = Folder::new(&path);
     if !args.force {
         folder.refuse_other_weights(&plan)?;
@@ -29,7 +34,7 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     };
     // What is checked is what is written: one fill in memory, rounded to the plan's type.
     let origin = Origin::Plan(plan.clone());
-    let session = session(network, data, options, origin, printer)?;
+    let session = session(opened, options, origin, printer)?;
     let checkup = session.check()?;
     let report = Report {
         network: session.network(),

@@ -19,16 +19,22 @@ use fanin_check::{Options, Origin, Session};
 use fanin_network::{Dims, Network};
 use fanin_plan::{Plan, Request, Rules};
 use fanin_run::Data;
+use fanin_train::Sample;
 
 use crate::args::{ModelArgs, RecipeArgs};
 use crate::output::Printer;
 
-/// Reads the model with the sizes the user gave, and the user's data, whose shapes win.
-pub(crate) fn open(
-    args: &ModelArgs,
-    data: Option<&Path>,
-) -> anyhow::Result<(Network, Option<Data>)> {
-    let data = data.map(Data::read).transpose()?;
+/// A network, and what of the user's data it is fed.
+pub(crate) struct Opened {
+    pub(crate) network: Network,
+    pub(crate) data: Option<Data>,
+    /// How many of the user's samples have each class, where the data say so.
+    pub(crate) class_counts: Option<Vec<u64>>,
+}
+
+/// Reads the model with the sizes the user gave, and the user's data: arrays, whose shapes win, or samples,
+/// of which the network gets as many as it takes.
+pub(crate) fn open(args: &ModelArgs, data: Option<&Path>) -> anyhow::Result<Opened> {
     let mut dims = Dims {
         batch: args.batch,
         ..Dims::default()
@@ -42,11 +48,27 @@ pub(crate) fn open(
             bail!("--dim {name} is given twice with different sizes");
         }
     }
-    if let Some(data) = &data {
-        dims.inputs = data.shapes();
+    let arrays = match data {
+        Some(path) if Sample::is_arrays(path)? => Some(Data::read(path)?),
+        _ => None,
+    };
+    if let Some(arrays) = &arrays {
+        dims.inputs = arrays.shapes();
     }
     let network = fanin_network::open(&args.model, &dims)?;
-    Ok((network, data))
+    let sample = match (&arrays, data) {
+        (None, Some(path)) => Some(Sample::read(path, None, &network)?),
+        _ => None,
+    };
+    let (data, class_counts) = match sample {
+        Some(sample) => (Some(sample.data), sample.class_counts),
+        None => (arrays, None),
+    };
+    Ok(Opened {
+        network,
+        data,
+        class_counts,
+    })
 }
 
 /// What the user asks a plan to be made of.
@@ -83,13 +105,16 @@ pub(crate) fn make_plan(
 
 /// A session that shows how far its runs are; remarks on how its weights came about.
 pub(crate) fn session(
-    network: Network,
-    data: Option<Data>,
+    opened: Opened,
     options: Options,
     origin: Origin,
     printer: &Printer,
 ) -> anyhow::Result<Session> {
-    let session = Session::new(network, data, options, origin)?;
+    let options = Options {
+        class_counts: opened.class_counts,
+        ..options
+    };
+    let session = Session::new(opened.network, opened.data, options, origin)?;
     for remark in session.remarks() {
         printer.remark(remark);
     }

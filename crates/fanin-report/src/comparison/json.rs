@@ -1,9 +1,10 @@
 //! The comparison as JSON, by the contract that other tools rely on.
 
+use fanin_check::Verdict;
 use serde_json::{Value, json};
 
-use super::layers::{Gradients, units};
 use super::ComparisonReport;
+use super::layers::{Gradients, units};
 
 /// JSON has no NaN and no infinity: they become `null`.
 pub(super) fn document(report: &ComparisonReport<'_>) -> Value {

@@ -1,8 +1,8 @@
 //! What each start came to, a row each.
 
-use super::super::terminal::{accuracy, spread};
 use fanin_check::Verdict;
 
+use super::super::terminal::{accuracy, spread};
 use super::super::{ComparisonReport, loss, outcome_name};
 use super::{head, head_of_numbers, name, number, row};
 use crate::markup::{Html, template};
