@@ -1,15 +1,18 @@
 //! Measured against predicted: findings, blame, fixes.
 //!
-//! [`check`] holds what was observed in one run against what theory expects, and every rule says
+//! A [`Session`] judges a network's start: it checks, repeats over seeds, fixes, and tells what was before
+//! and after. [`check`] holds what was observed in one run against what theory expects, and every rule says
 //! where the two part. A rule is a file under `rules`, with a stable code and a page that explains
 //! it ([`pages`]). [`fix`] writes the proposed changes into a plan.
 
 mod cause;
 mod check;
 mod checkup;
+mod error;
 mod family;
 mod fix;
 mod fold;
+mod labels;
 mod optimizer;
 mod page;
 mod proposal;
@@ -17,6 +20,7 @@ mod repeat;
 mod rescale;
 mod rules;
 mod scene;
+mod session;
 mod spine;
 mod walk;
 
@@ -25,8 +29,11 @@ pub use checkup::{
     BackwardRow, Change, Checkup, Code, Evidence, Finding, Fix, Fixed, ForwardRow, ParameterRow,
     Severity, Share, ValueRow, Verdict,
 };
+pub use error::CheckError;
 pub use fix::{Mended, apply, apply_fixes, fix, mend, redraw_broken};
+pub use labels::class_counts;
 pub use optimizer::Optimizer;
 pub use page::{Page, page, pages};
 pub use repeat::{Repeated, Repeats, SeedShare, repeat};
 pub use rescale::{Basis, Rescaled, rescale};
+pub use session::{Manner, Mending, Origin, Progress, Session};

@@ -1,10 +1,11 @@
 //! What the network is fed: the user's arrays, or random ones.
 
+use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed, Stream};
-use fanin_network::{ElementType, HostData, HostTensor, Network, Node, ValueId};
+use fanin_data::Data;
+use fanin_network::{Dims, ElementType, HostData, HostTensor, Network, Node, ValueId};
 
 use crate::array::{Array, array, count};
-use crate::data::{COTANGENT, Data, INPUT};
 use crate::error::RunError;
 use crate::run::Feed;
 use crate::tape::Var;
@@ -36,10 +37,10 @@ pub(crate) fn batch(network: &Network, inputs: &[(ValueId, Item)]) -> usize {
 
 /// The gradient at the output: the user's `cotangent`, or standard normal.
 pub(crate) fn cotangent(feed: Feed<'_>, shape: &[usize]) -> Result<Array, RunError> {
-    match feed.data.and_then(|d| d.get(COTANGENT)) {
+    match feed.data.and_then(|d| d.get(Data::COTANGENT)) {
         Some(tensor) if tensor.shape == shape => Ok(to_array(tensor)),
         Some(tensor) => Err(RunError::Input {
-            name: COTANGENT.to_owned(),
+            name: Data::COTANGENT.to_owned(),
             message: format!(
                 "the data have shape {:?}, the first floating output has {shape:?}",
                 tensor.shape
@@ -47,7 +48,7 @@ pub(crate) fn cotangent(feed: Feed<'_>, shape: &[usize]) -> Result<Array, RunErr
         }),
         None => Ok(array(
             shape,
-            normal(feed.seed, COTANGENT, shape.iter().product()),
+            normal(feed.seed, Data::COTANGENT, shape.iter().product()),
         )),
     }
 }
@@ -57,7 +58,7 @@ fn is_floating(network: &Network, id: ValueId) -> bool {
 }
 
 /// The only floating input, which may be called `input`.
-/// The input that [`INPUT`] stands for: the only one, or the only floating one.
+/// The input that [`Dims::SOLE`] stands for: the only one, or the only floating one.
 fn sole_input(network: &Network) -> Option<ValueId> {
     if let [only] = network.inputs[..] {
         return Some(only);
@@ -76,8 +77,8 @@ fn known_names(network: &Network, data: &Data) -> Result<(), RunError> {
             .inputs
             .iter()
             .any(|&id| network.value(id).name == name)
-            || name == COTANGENT
-            || (name == INPUT && sole_input(network).is_some());
+            || name == Data::COTANGENT
+            || (name == Dims::SOLE && sole_input(network).is_some());
         if !known {
             let names: Vec<String> = network
                 .inputs
@@ -87,8 +88,9 @@ fn known_names(network: &Network, data: &Data) -> Result<(), RunError> {
             return Err(RunError::Input {
                 name: name.to_owned(),
                 message: format!(
-                    "the data have an array of this name, but the model's inputs are {}; name arrays like them, or `{COTANGENT}`",
-                    names.join(", ")
+                    "the data have an array of this name, but the model's inputs are {}; name arrays like them, or `{}`",
+                    names.join(", "),
+                    Data::COTANGENT
                 ),
             });
         }
@@ -105,7 +107,7 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
     let given = feed.data.and_then(|data| {
         let alias = || {
             (sole_input(network) == Some(id))
-                .then(|| data.get(INPUT))
+                .then(|| data.get(Dims::SOLE))
                 .flatten()
         };
         data.get(&value.name).or_else(alias)
@@ -120,6 +122,7 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
                 tensor.shape
             )));
         }
+        finite(tensor).map_err(fail)?;
         return convert(tensor, element).map_err(fail);
     }
     let shape = value.shape.clone().ok_or_else(|| {
@@ -146,6 +149,25 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
     HostTensor::new(shape, element, data)
         .map(Item::host)
         .ok_or_else(|| fail("its shape does not fit its elements".to_owned()))
+}
+
+/// Refuses data that would make every layer look at fault: NaN, and +∞. A mask may hold −∞.
+fn finite(tensor: &HostTensor) -> Result<(), String> {
+    let off = |x: f64| x.is_nan() || x == f64::INFINITY;
+    let found = match &tensor.data {
+        HostData::F32(values) => values.iter().position(|&x| off(f64::from(x))),
+        HostData::F64(values) => values.iter().position(|&x| off(x)),
+        HostData::I64(_) | HostData::Bool(_) => None,
+    };
+    found.map_or(Ok(()), |mut k| {
+        let mut place = vec![0; tensor.shape.len()];
+        for (at, &size) in place.iter_mut().zip(&tensor.shape).rev() {
+            (*at, k) = (k % size.max(1), k / size.max(1));
+        }
+        Err(format!(
+            "the data have a value that is no finite number at {place:?}; mend the data, no weights can"
+        ))
+    })
 }
 
 /// The user's array in the type the model declares.
@@ -247,10 +269,10 @@ fn follows(node: &Node, place: Option<usize>) -> bool {
 /// Standard normal numbers of a stream.
 fn normal(seed: Seed, name: &str, n: usize) -> Vec<f32> {
     let mut out = vec![0.0f32; n];
-    let filler = Initializer::Normal {
+    let filler = Initializer::from(Normal {
         mean: 0.0,
         std: 1.0,
-    }
+    })
     .resolve(&[n], &Layout::vector());
     // Neither the initializer nor the length can be refused: both are fixed here.
     if let Ok(filler) = filler {

@@ -93,6 +93,7 @@
 mod activation;
 mod dtype;
 mod element;
+mod expectation;
 mod fans;
 mod filler;
 mod float8;
@@ -107,8 +108,10 @@ mod sampler;
 mod seed;
 mod simd;
 mod slice;
+mod spans;
 pub mod stream;
 mod text;
+pub mod wording;
 
 pub use activation::Activation;
 pub use dtype::{DType, UnknownDType};
@@ -125,3 +128,8 @@ pub use seed::Seed;
 pub use slice::{Slice, SliceError};
 pub use stream::Stream;
 pub use text::ParseError;
+
+/// The example of the README is held to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

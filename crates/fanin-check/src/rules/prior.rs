@@ -1,13 +1,15 @@
 //! F602: the output starts with another prior than the data.
 
 use fanin::Initializer;
+use fanin::initializers::{Concat, Constant};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(602);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "classes that are not equally frequent, and a bias that does not say so",
     what: "The classes of the labels given with the data have other frequencies than the softmax of the output's bias.",
@@ -23,7 +25,9 @@ the labels. Judged only where labels are given.",
 /// Classes up to which the fix is spelled out.
 const SPELLED: usize = 256;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     judge(scene).into_iter().collect()
 }
 
@@ -59,7 +63,7 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
     }
     let fix = bias.filter(|_| classes <= SPELLED).map(|bias| Fix {
         parameter: bias.name.clone(),
-        initializer: Initializer::Concat {
+        initializer: Initializer::from(Concat {
             axis: 0,
             parts: counts
                 .iter()
@@ -67,10 +71,10 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
                     // A class that never came counts as half a sample.
                     let share = (count as f64).max(0.5) / total as f64;
                     let value = share.ln();
-                    (1, Initializer::Constant { value })
+                    (1, Initializer::from(Constant { value }))
                 })
                 .collect(),
-        },
+        }),
         why: "the log of the class frequencies: the first loss is then that of knowing how frequent each class is (Karpathy 2019)".to_owned(),
     });
     Some(Finding {

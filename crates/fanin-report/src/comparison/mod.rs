@@ -5,7 +5,6 @@ mod html;
 mod json;
 mod layers;
 mod lesson;
-mod lines;
 mod sentence;
 mod terminal;
 
@@ -13,9 +12,6 @@ use fanin_check::Verdict;
 use fanin_train::{Comparison, Outcome};
 
 pub use lesson::LessonReport;
-
-/// Colours and dashes there are for lines; further starts take them round again.
-const HUES: usize = 8;
 
 /// Everything that the report of a comparison shows.
 #[derive(Clone, Copy, Debug)]
@@ -52,14 +48,6 @@ impl ComparisonReport<'_> {
     /// The verdict of the check of one start.
     fn check(&self, start: usize) -> Option<Verdict> {
         self.checks.get(start).copied()
-    }
-}
-
-fn check_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Doubtful => "doubtful",
-        Verdict::Faulty => "faulty",
     }
 }
 
