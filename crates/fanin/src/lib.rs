@@ -111,6 +111,7 @@ mod slice;
 mod spans;
 pub mod stream;
 mod text;
+pub mod wording;
 
 pub use activation::Activation;
 pub use dtype::{DType, UnknownDType};
