@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use fanin_check::Options;
 use fanin_network::memory::FreeMemory;
-use fanin_network::{Network, Source, onnx};
+use fanin_network::{Network, onnx};
 use fanin_plan::{FillOptions, Plan};
 use fanin_report::Report;
 use fanin_run::Need;
@@ -89,11 +89,9 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
 
 /// `resnet18.fanin` beside where the command runs; `network.fanin` for a one-line architecture.
 fn default_folder(network: &Network) -> PathBuf {
-    let stem = match &network.source {
-        Source::Onnx { path } => path.file_stem().map(PathBuf::from),
-        Source::Architecture(_) => None,
-    };
-    stem.unwrap_or_else(|| PathBuf::from("network"))
+    let stem = network.source.path().and_then(Path::file_stem);
+    stem.map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from("network"))
         .with_extension("fanin")
 }
 
