@@ -1,5 +1,8 @@
 //! The terminal report: summary, one row per layer, findings like a compiler's.
 
+mod changes;
+mod seeds;
+
 use std::fmt::Write as _;
 
 use fanin_check::{Finding, Fix, Severity, Verdict};
@@ -50,12 +53,24 @@ pub(crate) fn render(report: &Report<'_>, rows: usize) -> String {
         print_finding(&mut out, finding);
     }
     let verdict = match checkup.verdict {
-        Verdict::Healthy => "healthy".green().bold().to_string(),
-        Verdict::Doubtful => "doubtful".yellow().bold().to_string(),
-        Verdict::Faulty => "faulty".red().bold().to_string(),
+        Verdict::Healthy => checkup.verdict.green().bold().to_string(),
+        Verdict::Doubtful => checkup.verdict.yellow().bold().to_string(),
+        Verdict::Faulty => checkup.verdict.red().bold().to_string(),
     };
     let _ = writeln!(out, "verdict: {verdict}{}", tally(&checkup.findings));
+    if let Some(repeats) = &checkup.repeats {
+        out.push_str(&seeds::render(repeats));
+    }
     out
+}
+
+/// What was changed before the check, and the layers before and after; nothing if nothing was changed.
+pub(crate) fn changes(report: &Report<'_>, rows: usize) -> String {
+    let checkup = report.checkup;
+    let fixed = checkup.fixed.as_ref();
+    fixed.map_or_else(String::new, |fixed| {
+        changes::render(fixed, checkup.verdict, &layers(report), rows)
+    })
 }
 
 fn summary(report: &Report<'_>) -> String {
@@ -89,15 +104,11 @@ fn summary(report: &Report<'_>) -> String {
 fn tally(findings: &[Finding]) -> String {
     let of = |severity| findings.iter().filter(|f| f.severity == severity).count();
     let mut parts = Vec::new();
-    for (severity, name) in [
-        (Severity::Error, "error"),
-        (Severity::Warning, "warning"),
-        (Severity::Note, "note"),
-    ] {
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         match of(severity) {
             0 => {}
-            1 => parts.push(format!("1 {name}")),
-            n => parts.push(format!("{n} {name}s")),
+            1 => parts.push(format!("1 {severity}")),
+            n => parts.push(format!("{n} {severity}s")),
         }
     }
     if parts.is_empty() {
@@ -159,7 +170,7 @@ fn table(out: &mut String, layers: &[Layer<'_>], [forward, backward]: [LogScale;
     let _ = writeln!(out, "{}", header.trim_end().dimmed());
     let mut shown = 0;
     for (index, layer) in layers.iter().enumerate() {
-        if !listed(index, layers.len(), rows) && layer.blamed.is_none() {
+        if !spread(index, layers.len(), rows) && layer.blamed.is_none() {
             continue;
         }
         shown += 1;
@@ -216,7 +227,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// Which rows to list when there are too many: the first and last, and evenly between.
-fn listed(index: usize, total: usize, rows: usize) -> bool {
+fn spread(index: usize, total: usize, rows: usize) -> bool {
     if total <= rows || index == 0 || index + 1 == total {
         return true;
     }
@@ -226,7 +237,7 @@ fn listed(index: usize, total: usize, rows: usize) -> bool {
 }
 
 fn print_finding(out: &mut String, finding: &Finding) {
-    let head = format!("{}[{}]", severity_name(finding.severity), finding.code);
+    let head = format!("{}[{}]", finding.severity, finding.code);
     let head = match finding.severity {
         Severity::Error => head.red().bold().to_string(),
         Severity::Warning => head.yellow().bold().to_string(),
@@ -298,14 +309,6 @@ pub(crate) fn further(finding: &Finding) -> Vec<String> {
         lines.push("--fix makes all of these changes".to_owned());
     }
     lines
-}
-
-pub(crate) fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    }
 }
 
 /// Keeps the end of a name, which tells layers apart, in at most `width` characters. Control
@@ -386,7 +389,7 @@ mod tests {
     #[test]
     fn a_long_table_lists_about_as_many_rows_as_asked() {
         for (total, rows) in [(10, 20), (100, 20), (1000, 40), (21, 20)] {
-            let listed = (0..total).filter(|&i| listed(i, total, rows)).count();
+            let listed = (0..total).filter(|&i| spread(i, total, rows)).count();
             assert!(listed <= rows.max(total.min(rows)), "{listed} of {total}");
             assert!(listed + 2 >= total.min(rows), "{listed} of {total}");
         }

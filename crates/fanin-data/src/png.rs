@@ -5,7 +5,8 @@ use std::path::Path;
 
 use png::{ColorType, DecodeOptions, Decoder, Limits, Transformations};
 
-use super::open;
+use crate::DataError;
+use crate::file::open;
 
 /// Most pixels of one picture.
 const PIXELS: usize = 1 << 26;
@@ -13,17 +14,28 @@ const PIXELS: usize = 1 << 26;
 const BYTES: u64 = 1 << 28;
 
 /// A picture of 8 bits per channel.
-pub(super) struct Picture {
-    pub(super) height: usize,
-    pub(super) width: usize,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
     /// Channels that are stored: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha.
     depth: usize,
     bytes: Vec<u8>,
 }
 
 impl Picture {
-    /// Reads a file; one sentence where it is broken or too large.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is broken or too large.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        Self::load(path).map_err(|message| DataError::new(path, message))
+    }
+
+    fn load(path: &Path) -> Result<Self, String> {
         let mut file = Vec::new();
         open(path)?
             .take(BYTES)
@@ -70,7 +82,7 @@ impl Picture {
     }
 
     /// A pixel's channel, out of one (grey) or three.
-    pub(super) fn at(&self, row: usize, column: usize, channel: usize, of: usize) -> f32 {
+    pub fn at(&self, row: usize, column: usize, channel: usize, of: usize) -> f32 {
         let start = (row * self.width + column) * self.depth;
         let byte = |k: usize| f32::from(self.bytes.get(start + k).copied().unwrap_or(0));
         match (self.depth, of) {

@@ -1,15 +1,13 @@
-//! The user's own inputs: `.npz` archives and single `.npy` arrays.
-
-mod npy;
+//! Named arrays: `.npz` archives and single `.npy` arrays.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use fanin_network::HostTensor;
+use fanin_network::{Dims, HostTensor};
 
-use crate::error::RunError;
+use crate::file::{beginning, open};
+use crate::format::is_archive;
+use crate::{DataError, npy};
 
 /// Named arrays read from a user's file.
 ///
@@ -21,13 +19,10 @@ pub struct Data {
     arrays: BTreeMap<String, HostTensor>,
 }
 
-/// The name of the gradient at the output among the arrays.
-pub(crate) const COTANGENT: &str = "cotangent";
-
-/// The name that stands for the only input, or the only floating one.
-pub(crate) const INPUT: &str = fanin_network::Dims::SOLE;
-
 impl Data {
+    /// The name of the gradient at the output among the arrays.
+    pub const COTANGENT: &str = "cotangent";
+
     /// Arrays by name.
     pub fn new(arrays: BTreeMap<String, HostTensor>) -> Self {
         Self { arrays }
@@ -39,27 +34,17 @@ impl Data {
     ///
     /// A file that cannot be read, is neither, or holds a type fanin does not compute with. A
     /// header that declares more elements than the file has is refused before memory is taken.
-    pub fn read(path: &Path) -> Result<Self, RunError> {
-        let fail = |message: String| RunError::Data {
-            path: path.to_owned(),
-            message,
-        };
-        let file = File::open(path).map_err(|e| fail(format!("cannot be opened: {e}")))?;
-        let mut reader = BufReader::new(file);
-        let mut magic = [0u8; 6];
-        let got = read_up_to(&mut reader, &mut magic)
-            .map_err(|e| fail(format!("cannot be read: {e}")))?;
-        reader
-            .seek(SeekFrom::Start(0))
-            .map_err(|e| fail(format!("cannot be read: {e}")))?;
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let fail = |message: String| DataError::new(path, message);
+        let start = beginning(path).map_err(fail)?;
+        let mut reader = open(path).map_err(fail)?;
         let mut arrays = BTreeMap::new();
-        if magic == *npy::MAGIC {
+        if start.starts_with(npy::MAGIC) {
             let size = path.metadata().map_or(0, |m| m.len());
             let array = npy::read(&mut reader, size)
                 .map_err(|m| fail(format!("is no array fanin can read: {m}")))?;
-            arrays.insert(INPUT.to_owned(), array);
-        } else if got >= 4 && (magic.starts_with(b"PK\x03\x04") || magic.starts_with(b"PK\x05\x06"))
-        {
+            arrays.insert(Dims::SOLE.to_owned(), array);
+        } else if is_archive(&start) {
             let mut archive = zip::ZipArchive::new(reader)
                 .map_err(|e| fail(format!("is no readable .npz archive: {e}")))?;
             for k in 0..archive.len() {
@@ -105,19 +90,8 @@ impl Data {
     pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         self.arrays
             .iter()
-            .filter(|(name, _)| name.as_str() != COTANGENT)
+            .filter(|(name, _)| name.as_str() != Self::COTANGENT)
             .map(|(name, a)| (name.clone(), a.shape.clone()))
             .collect()
     }
-}
-
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match reader.read(&mut buffer[got..])? {
-            0 => break,
-            n => got += n,
-        }
-    }
-    Ok(got)
 }
