@@ -569,7 +569,8 @@ fn the_axes_of_a_weight_where_it_enters() {
 #[test]
 fn facts_of_functions_hold() {
     let grid: Vec<f64> = (-400..=400).map(|k| f64::from(k) / 40.0 + 1e-3).collect();
-    let curves: [(Unary, fn(f64) -> f64); 14] = [
+    type Curve = (Unary, fn(f64) -> f64);
+    let curves: [Curve; 14] = [
         (Unary::Relu, |x| x.max(0.0)),
         (Unary::LeakyRelu { alpha: 0.1 }, |x| x.max(0.1 * x)),
         (Unary::Tanh, f64::tanh),

@@ -175,10 +175,16 @@ pub(super) const ROWS: &[Row] = &[
         })
     }),
     onnx("RandomNormal", |g| random(g, normal(g), stated_shape(g)?)),
-    onnx("RandomNormalLike", |g| random(g, normal(g), RandomShape::Like)),
+    onnx("RandomNormalLike", |g| {
+        random(g, normal(g), RandomShape::Like)
+    }),
     onnx("RandomUniform", |g| random(g, uniform(g), stated_shape(g)?)),
-    onnx("RandomUniformLike", |g| random(g, uniform(g), RandomShape::Like)),
-    onnx("Bernoulli", |g| random(g, Draw::Bernoulli, RandomShape::Like)),
+    onnx("RandomUniformLike", |g| {
+        random(g, uniform(g), RandomShape::Like)
+    }),
+    onnx("Bernoulli", |g| {
+        random(g, Draw::Bernoulli, RandomShape::Like)
+    }),
     onnx("Multinomial", |g| {
         Ok(Operator::Multinomial {
             draws: g.size("sample_size")?.unwrap_or(1),
