@@ -101,9 +101,8 @@ impl Plan {
     /// [`PlanError::Request`] with the file's name, if it cannot be read or its text is no plan.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let file = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            PlanError::Request(format!("cannot read the plan {file}: {error}"))
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| PlanError::Request(format!("cannot read the plan {file}: {error}")))?;
         let parsed = text.parse();
         parsed.map_err(|error: PlanError| PlanError::Request(format!("{file}: {error}")))
     }

@@ -238,7 +238,7 @@ pub(crate) fn known_operators(network: &Network) -> Result<(), RunError> {
     let unknown: Vec<UnknownNode> = network
         .nodes
         .iter()
-        .filter(|n| op::lookup(n).is_none())
+        .filter(|n| !op::supports(&n.operator))
         .map(|n| UnknownNode {
             node: n.name.clone(),
             op: if n.domain.is_empty() {
