@@ -13,20 +13,15 @@
 
 pub mod architecture;
 pub mod fold;
-pub mod memory;
-pub mod onnx;
 mod open;
 pub mod parameter;
 pub mod role;
-mod storage;
-mod weights;
 
 pub use fanin_graph::{
     Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
     Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
-    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, operator,
-    shape,
+    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, memory,
+    operator, shape,
 };
-pub use open::open;
-pub use storage::replace as replace_file;
-pub use weights::Weights;
+pub use fanin_onnx::{self as onnx, Weights, replace_file};
+pub use open::{open, open_bytes};
