@@ -14,6 +14,7 @@ pub(crate) mod deform;
 pub(crate) mod einsum;
 pub(crate) mod fused_attention;
 pub(crate) mod linear;
+pub(crate) mod log_softmax;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod quantize;
