@@ -780,3 +780,60 @@ fn onnxruntimes_attention_as_it_runs() {
         study.backward("stem", 0.06);
     }
 }
+
+#[test]
+fn keys_turned_inside_attention() {
+    let (places, width) = (20, 96);
+    let head = width / HEADS;
+    let mut builder = Builder::new();
+    let x = builder.input("x", &[BATCH, places, width], 1.0);
+    let x = product(&mut builder, "stem", x, width, 1.0);
+    // What all places share, so that turning it counts.
+    let x = builder.like("relu", "Relu", &[x]);
+    let parts = [("q", 0.9), ("k", 1.2), ("v", 1.0)]
+        .map(|(name, gain)| product(&mut builder, name, x, width, gain));
+    let mut table = |name: &str, f: &dyn Fn(f64) -> f64| {
+        let pairs = head / 2;
+        let elements = (0..places * pairs)
+            .map(|at| {
+                let pair = (at % pairs) as f64 / pairs as f64;
+                f((at / pairs) as f64 / 100f64.powf(pair)) as f32
+            })
+            .collect();
+        let tensor = HostTensor::f32(vec![places, pairs], elements).unwrap();
+        constant(&mut builder, name, tensor)
+    };
+    let (cosines, sines) = (table("cosines", &f64::cos), table("sines", &f64::sin));
+    let integers = |n: usize| HostData::I64(vec![places as i64 - 1; n]);
+    let last = HostTensor::new(vec![BATCH], ElementType::I32, integers(BATCH)).unwrap();
+    let last = constant(&mut builder, "last", last);
+    let total = HostData::I64(vec![places as i64]);
+    let total = HostTensor::new(vec![1], ElementType::I32, total).unwrap();
+    let total = constant(&mut builder, "total", total);
+    let mut inputs = parts.map(Some).to_vec();
+    inputs.extend([
+        None,
+        None,
+        Some(last),
+        Some(total),
+        Some(cosines),
+        Some(sines),
+    ]);
+    let shape = [BATCH, places, width];
+    let y = builder.node("mixed", "Identity", &parts, &shape);
+    let heads = int(HEADS as i64);
+    let attributes = with(&[
+        ("num_heads", heads.clone()),
+        ("kv_num_heads", heads),
+        ("do_rotary", int(1)),
+    ]);
+    microsoft(&mut builder, "GroupQueryAttention", attributes, inputs);
+    let y = product(&mut builder, "out", y, width, 1.0);
+    builder.end(y, 1.0);
+    let study = study(&builder, 16);
+    study.forward("mixed", 0.06);
+    study.backward("v", 0.1);
+    // Means over places do not say that of two early ones in a causal row more is alike.
+    study.backward("q", 0.25);
+    study.backward("k", 0.25);
+}

@@ -11,7 +11,7 @@ use fanin_network::{Node, ValueId};
 
 use super::attention::{Mask, Scores, to_keys, to_queries};
 use super::back::{Arrival, Back, Flow};
-use super::{Context, Rule, arithmetic, linear};
+use super::{Context, Rule, arithmetic, linear, rotary};
 use crate::quadrature::Grid;
 use crate::signal::{Profile, Signal, disjoint, mixed_profile};
 
@@ -300,14 +300,16 @@ fn causal(causal: bool) -> Mask<'static> {
     }
 }
 
+/// The inputs of `GroupQueryAttention` that hold cosines and sines.
+const TABLES: [usize; 2] = [7, 8];
+
 impl Fused for GroupQueryAttention {
     fn stated<'a>(&self, context: &Context<'a>, node: &Node) -> Option<Stated<'a>> {
         let empty = |slot: usize| {
             let shape = context.shape(node, slot);
             context.id(node, slot).is_none() || shape.is_some_and(|shape| shape.contains(&0))
         };
-        // Turning keys changes what they have in common: see the rotary embedding's own rule.
-        if !empty(3) || !empty(4) || self.rotary {
+        if !empty(3) || !empty(4) {
             return None;
         }
         let heads = [self.heads, self.key_heads];
@@ -324,8 +326,16 @@ impl Fused for GroupQueryAttention {
             let [keys, _, _] = sizes(context.shape(node, 1)?, Some(self.key_heads))?;
             (three(context, node)?, queries, keys, head)
         };
+        let [q, k, v] = signals;
+        let turned = |x: Signal, places: usize| {
+            if !self.rotary {
+                return x;
+            }
+            let kept = rotary::mean_cosine(context, node, TABLES, None, [places, head]);
+            rotary::turned(&x, kept)
+        };
         Some(Stated {
-            signals,
+            signals: [turned(q, queries), turned(k, keys), v],
             queries,
             keys,
             heads,

@@ -14,20 +14,7 @@ use crate::signal::{Shape, Signal};
 
 impl Rule for Rotary {
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-        let x = context.signal(node, 0)?;
-        let kept = kept(self, context, node);
-        let turned = |product: Option<f64>| match (product, kept) {
-            (Some(0.0), _) => Some(0.0),
-            (product, kept) => Some(product? * kept?),
-        };
-        let mut signal = x.clone();
-        // Pairs that lie all round have no mean.
-        signal.mean = 0.0;
-        signal.cross = Cross {
-            within: turned(x.cross.within),
-            between: x.cross.between,
-            far: turned(x.cross.far),
-        };
+        let mut signal = turned(context.signal(node, 0)?, own_angles(self, context, node));
         signal.shape = Shape::base(output);
         Some(signal)
     }
@@ -36,32 +23,62 @@ impl Rule for Rotary {
         if arrival.slot != 0 {
             return None;
         }
-        let kept = kept(self, arrival.context, arrival.node);
+        let kept = own_angles(self, arrival.context, arrival.node);
         Some(arrival.gaussian(Flow {
-            alike: arrival.flow.alike.and_then(|alike| match alike {
-                0.0 => Some(0.0),
-                alike => Some(alike * kept?),
-            }),
+            alike: left(arrival.flow.alike, kept),
             ..arrival.flow.clone()
         }))
     }
 }
 
-/// The mean over pairs of places and of features of cos(θ_t − θ_s); `None` where the angles are not
-/// known.
-fn kept(rotary: &Rotary, context: &Context<'_>, node: &Node) -> Option<f64> {
+/// A value turned by angles of which the mean cosine between two places is `kept`.
+pub(crate) fn turned(x: &Signal, kept: Option<f64>) -> Signal {
+    let mut signal = x.clone();
+    // Pairs that lie all round have no mean.
+    signal.mean = 0.0;
+    signal.cross = Cross {
+        within: left(x.cross.within, kept),
+        between: x.cross.between,
+        far: left(x.cross.far, kept),
+    };
+    signal
+}
+
+/// What is left of a product of two places. Nothing in common stays nothing, whatever the angles.
+fn left(product: Option<f64>, kept: Option<f64>) -> Option<f64> {
+    match product {
+        Some(0.0) => Some(0.0),
+        product => Some(product? * kept?),
+    }
+}
+
+/// The mean cosine between two places of a rotary embedding.
+fn own_angles(rotary: &Rotary, context: &Context<'_>, node: &Node) -> Option<f64> {
     let shape = context.shape(node, 0)?;
     let width = match (shape.len(), rotary.heads) {
         (3, heads) if heads > 0 => shape.last()? / heads,
         _ => *shape.last()?,
     };
-    let [cosines, sines] = rotary.tables.map(|slot| {
+    let places = *shape.get(shape.len().checked_sub(2)?)?;
+    let positions = context.id(node, rotary.positions);
+    mean_cosine(context, node, rotary.tables, positions, [places, width])
+}
+
+/// The mean over pairs of places and of features of cos(θ_t − θ_s), by tables of cosines and sines with
+/// a row per position; `None` where the angles are not known.
+pub(crate) fn mean_cosine(
+    context: &Context<'_>,
+    node: &Node,
+    tables: [usize; 2],
+    positions: Option<ValueId>,
+    [places, width]: [usize; 2],
+) -> Option<f64> {
+    let [cosines, sines] = tables.map(|slot| {
         let table = context.network.constant(context.id(node, slot)?)?;
         Some((table.to_f32(), *table.shape.last()?))
     });
     let ((cosines, pairs), (sines, _)) = (cosines?, sines?);
-    let places = *shape.get(shape.len().checked_sub(2)?)?;
-    let positions = match context.id(node, rotary.positions) {
+    let positions = match positions {
         Some(id) => {
             let list = context.network.constant(id)?.to_i64()?;
             // One sequence for all samples, or copies of it.
