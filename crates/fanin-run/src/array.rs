@@ -188,6 +188,14 @@ impl Array {
         Self::new(Storage::Lent(loan), Layout::ordered(shape.to_vec()))
     }
 
+    /// An array of the same layout without elements, which only its shape may be asked of.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self {
+            storage: Storage::Own(Arc::new(Buffer::from(Vec::new()))),
+            layout: Arc::clone(&other.layout),
+        }
+    }
+
     /// How the elements lie.
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout

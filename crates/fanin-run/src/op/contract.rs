@@ -4,7 +4,7 @@ use fanin_network::operator::{Gemm, MatMul};
 
 use super::unary::fused;
 use super::{Answer, Call, one};
-use crate::kernel::elementwise::{add, affine};
+use crate::kernel::elementwise::{add_to, affine};
 use crate::kernel::index::take;
 use crate::kernel::linear::matmul;
 use crate::kernel::reduce::sum_over;
@@ -61,7 +61,7 @@ pub(super) fn gemm(gemm: &Gemm, call: &Call<'_>) -> Answer {
         None => product,
         Some(c) => {
             let shape = product.dims();
-            let sum = add(&product, &scaled(c, gemm.beta))?;
+            let sum = add_to(product, &scaled(c, gemm.beta))?;
             if sum.dims() != shape {
                 return Err(format!(
                     "input 2 does not broadcast to the product's shape {shape:?}"
