@@ -16,6 +16,7 @@
 //!
 //! What `verdicts` prints is kept in `validation/verdicts.txt`, so that a change of the rules shows which starts it judges
 //! otherwise.
+#![allow(clippy::print_stdout, reason = "it is a command, and prints")]
 
 mod judging;
 mod mutation;
@@ -107,9 +108,7 @@ fn verdicts_of(architecture: &Architecture) -> Result<String, Box<dyn Error>> {
         let _ = write!(
             text,
             "{}, {}: {}",
-            architecture.line,
-            member.name,
-            report::word(checkup.verdict)
+            architecture.line, member.name, checkup.verdict
         );
         let codes = judging::codes(&checkup);
         if !codes.is_empty() {

@@ -5,7 +5,7 @@
 //!
 //! 1. [`onnx`] or [`architecture`] makes the raw graph: every stored tensor is a constant;
 //! 2. [`parameter`] tells parameters (what training changes) from buffers and plain constants;
-//! 3. [`infer`] gives every value its element type and shape, and [`fold`] turns what is known
+//! 3. [`infer`] gives every value its element type and shape, and [`evaluate`] turns what is known
 //!    before the run (shape arithmetic, masks, position ids) into constants;
 //! 4. [`role`] says what each parameter is for and what its axes mean.
 //!
@@ -13,20 +13,15 @@
 
 pub mod architecture;
 pub mod fold;
-pub mod infer;
-pub mod memory;
-pub mod onnx;
 mod open;
 pub mod parameter;
 pub mod role;
-mod storage;
-mod weights;
 
 pub use fanin_graph::{
     Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
     Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
-    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, operator,
+    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, memory,
+    operator, shape,
 };
-pub use open::open;
-pub use storage::replace as replace_file;
-pub use weights::Weights;
+pub use fanin_onnx::{self as onnx, Weights, replace_file};
+pub use open::{open, open_bytes};

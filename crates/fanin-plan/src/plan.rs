@@ -1,5 +1,7 @@
 //! The plan: what each parameter gets, and why.
 
+use std::path::Path;
+
 use fanin::{DType, Fans, Initializer, Layout, Seed, Stream};
 use fanin_network::{Network, Role};
 use sha2::{Digest as _, Sha256};
@@ -90,6 +92,19 @@ impl Plan {
         self.entries
             .iter()
             .try_fold(0u64, |sum, entry| sum.checked_add(entry.bytes()?))
+    }
+
+    /// Reads a plan file.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Request`] with the file's name, if it cannot be read or its text is no plan.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let file = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| PlanError::Request(format!("cannot read the plan {file}: {error}")))?;
+        let parsed = text.parse();
+        parsed.map_err(|error: PlanError| PlanError::Request(format!("{file}: {error}")))
     }
 
     /// Whether this plan can fill that network: the same parameters with the same shapes.

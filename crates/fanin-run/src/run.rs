@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use fanin::Seed;
+use fanin_data::Data;
 use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Parameter, ValueId};
 
 use crate::array::{Array, array};
-use crate::data::Data;
 use crate::error::{RunError, UnknownNode};
 use crate::guard::guarded;
 use crate::input;

@@ -7,28 +7,29 @@
 //! different for each, matches on [`Operator`], without a last arm for the rest, so that a new
 //! operator is not forgotten.
 
-mod arrange;
-mod attention;
-mod binary;
-mod cast;
-mod conv;
+pub(crate) mod arrange;
+pub(crate) mod attention;
+pub(crate) mod binary;
+pub(crate) mod cast;
+mod catalogue;
+pub(crate) mod conv;
 mod facts;
-mod generate;
-mod join;
-mod look;
-mod norm;
-mod pick;
-mod pool;
-mod product;
+pub(crate) mod generate;
+pub(crate) mod join;
+pub(crate) mod look;
+pub(crate) mod norm;
+pub(crate) mod pick;
+pub(crate) mod pool;
+pub(crate) mod product;
 mod read;
-mod recurrent;
-mod reduce;
-mod resample;
+pub(crate) mod recurrent;
+pub(crate) mod reduce;
+pub(crate) mod resample;
 mod sequence;
 mod setting;
-mod softmax;
-mod unary;
-mod window;
+pub(crate) mod softmax;
+pub(crate) mod unary;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod tests;
@@ -39,9 +40,10 @@ pub use attention::{
 };
 pub use binary::{Binary, Bitwise, Compare, Logic, Variadic};
 pub use cast::{Dropout, Loss, LossReduction, Quantize};
+pub use catalogue::{Entry, catalogue};
 pub use conv::{Conv, DeformConv};
 pub use facts::{Class, Facts, Flat, Holds, Parity, Slots, UnitAxis, WeightAxes, WeightSlot};
-pub use generate::{Draw, Random, Sized, Taper, TaperKind};
+pub use generate::{Draw, Random, RandomShape, Taper, TaperKind};
 pub use join::{Pad, PadMode, Reduction, Scatter, TensorScatter};
 pub use look::Arg;
 pub use norm::{LayerNorm, Norm};
@@ -97,8 +99,8 @@ pub enum Operator {
     Identity,
     /// The input in another element type.
     Cast {
-        /// Which.
-        to: ElementType,
+        /// Which; `None` where the model does not say.
+        to: Option<ElementType>,
     },
     /// The input in the element type of input 1.
     CastLike,

@@ -186,7 +186,11 @@ pub(crate) fn rule(operator: &Operator) -> Option<Rule<'_>> {
         }
         Operator::Where => Box::new(elementwise::choose),
         Operator::Identity => Box::new(move |call| Ok(vec![call.required(0)?.clone()])),
-        Operator::Cast { to } => Box::new(move |call| elementwise::cast(to.is_float(), call)),
+        // A cast that does not say its type is one to f32.
+        Operator::Cast { to } => {
+            let float = to.is_none_or(|to| to.is_float());
+            Box::new(move |call| elementwise::cast(float, call))
+        }
         Operator::CastLike => Box::new(elementwise::cast_like),
         Operator::Dropout(_) => Box::new(elementwise::dropout),
         Operator::QuantizeLinear(grid) => Box::new(move |call| quantize::quantize(grid, call)),
