@@ -23,8 +23,8 @@ pub(super) fn matmul_op(product: MatMul, call: &Call<'_>) -> Answer {
     let operand = |k: usize, turned: bool, batch: bool| -> Result<Var, String> {
         let v = call.var(k)?;
         let rank = v.dims().len();
-        if !(turned || batch) || (rank < 2 && !batch) {
-            // A vector has nothing to turn, as in onnxruntime.
+        // A vector has nothing to turn, as in onnxruntime.
+        if !batch && (!turned || rank < 2) {
             return Ok(v);
         }
         let mut order: Vec<usize> = (0..rank).collect();
