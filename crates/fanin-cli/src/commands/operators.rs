@@ -14,12 +14,15 @@ use crate::output::{Printer, Status};
 const HEAD: &str = "\
 # Operators
 
-Every operator that fanin reads, and what it makes of it. A model with others is read too, as long as what they do need not be known.
+Every operator that fanin reads, and what it makes of it. A model with others is read too, as long as nothing that has to
+be known comes through them.
 
-- **does**: what kind of thing it does with its signal; a word of `Class` in `crates/fanin-graph/src/operator/facts.rs`.
-- **shape**: whether the sizes of its outputs follow from those of its inputs; **fold**: whether it is worked out before the run where
-  its inputs are known.
-- **run**: whether `fanin check` and `fanin compare` run it; **gradient**: whether a gradient comes back through it.
+- **does**: what kind of thing it does with its signal; a word of `Class` in
+  `crates/fanin-graph/src/operator/facts.rs`.
+- **shape**: whether the sizes of its outputs follow from those of its inputs; **fold**: whether it is worked out before
+  the run where its inputs are known.
+- **run**: whether `fanin check` and `fanin compare` run it; **gradient**: whether it passes a signal on, so that a
+  gradient comes back (zero where the function is flat).
 - **theory**: whether its outputs are predicted (`→`), and its gradients (`←`).
 - **role**: the inputs that may hold a parameter, and what that is then for.
 
