@@ -41,12 +41,15 @@ struct Pool(Mutex<Free>);
 
 #[derive(Default)]
 struct Free {
-    /// By the number of elements they hold.
-    buffers: BTreeMap<usize, Vec<Vec<f32>>>,
+    /// By the number of elements they hold, each with the moment it was given back at.
+    buffers: BTreeMap<usize, Vec<(u64, Vec<f32>)>>,
     /// Elements of all of them.
     elements: usize,
-    /// Elements of the buffers that are in use.
+    /// Elements of the buffers that are in use, now and at most so far.
     used: usize,
+    most: usize,
+    /// Buffers given back so far.
+    moment: u64,
 }
 
 impl Pool {
@@ -59,23 +62,14 @@ impl Pool {
         // A buffer a quarter too large is better than a fresh one.
         let fit = free.buffers.range_mut(size..=size + size / 4);
         let found = fit.filter_map(|(_, list)| list.pop()).next();
-        if let Some(buffer) = found {
+        if let Some((_, buffer)) = found {
             free.elements -= buffer.len();
-            free.used += buffer.len();
+            free.take_up(buffer.len());
             return (buffer, false);
         }
-        // Sizes that are no longer asked for must not pile up beside those that are.
-        let keep = free.used / 8;
-        while free.elements > keep {
-            let Some(mut last) = free.buffers.last_entry() else {
-                break;
-            };
-            match last.get_mut().pop() {
-                Some(buffer) => free.elements -= buffer.len(),
-                None => drop(last.remove()),
-            }
-        }
-        free.used += size;
+        free.take_up(size);
+        // What waits beside what is in use must not come to much more than has been in use at once.
+        while free.used + free.elements > free.most + free.most / 8 && free.drop_oldest() {}
         drop(free);
         (vec![0.0; size], true)
     }
@@ -84,8 +78,35 @@ impl Pool {
         if let Ok(mut free) = self.0.lock() {
             free.used = free.used.saturating_sub(buffer.len());
             free.elements += buffer.len();
-            free.buffers.entry(buffer.len()).or_default().push(buffer);
+            free.moment += 1;
+            let moment = free.moment;
+            let list = free.buffers.entry(buffer.len()).or_default();
+            list.push((moment, buffer));
         }
+    }
+}
+
+impl Free {
+    fn take_up(&mut self, elements: usize) {
+        self.used += elements;
+        self.most = self.most.max(self.used);
+    }
+
+    /// Frees the buffer that has waited longest; whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        // The first of each list is its oldest: buffers are taken from the end.
+        let firsts = self
+            .buffers
+            .iter()
+            .filter_map(|(&n, list)| Some((list.first()?.0, n)));
+        let Some((_, n)) = firsts.min() else {
+            return false;
+        };
+        if let Some(list) = self.buffers.get_mut(&n) {
+            list.remove(0);
+            self.elements -= n;
+        }
+        true
     }
 }
 
@@ -215,7 +236,7 @@ mod tests {
             let pool = CURRENT.with_borrow(Clone::clone).unwrap();
             let free = pool.0.lock().unwrap();
             assert!(
-                free.elements <= 2 * rounded(39 * 50_000),
+                free.elements <= rounded(39 * 50_000) * 9 / 8,
                 "{}",
                 free.elements
             );
