@@ -15,7 +15,7 @@ pub fn open(line: &str, batch: usize) -> Result<Network, Fault> {
         batch: Some(batch),
         ..Dims::default()
     };
-    Ok(Network::open(line, &dims)?)
+    Ok(fanin_network::open(line, &dims)?)
 }
 
 /// Weights by rules, pairs of a name glob and an initializer, the last that matches; what no rule

@@ -26,12 +26,12 @@ fuzz_target!(|data: &[u8]| {
             if !text.contains('(') {
                 return;
             }
-            Network::open(text, &dims)
+            fanin_network::open(text, &dims)
         }
-        1 => Network::open(&model::write(rest).to_string_lossy(), &dims),
+        1 => fanin_network::open(&model::write(rest).to_string_lossy(), &dims),
         _ => {
             let bytes = model::build::model(&mut model::build::Bytes(rest));
-            Network::open(&model::write(&bytes).to_string_lossy(), &dims)
+            fanin_network::open(&model::write(&bytes).to_string_lossy(), &dims)
         }
     };
     if let Ok(network) = opened

@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
         let text = error.to_string();
         assert!(!text.is_empty());
     };
-    let network = match Network::open(&path.to_string_lossy(), &Dims::default()) {
+    let network = match fanin_network::open(&path.to_string_lossy(), &Dims::default()) {
         Ok(network) => network,
         Err(error) => return sentence(&error),
     };
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
     }
     match onnx::write_weights(&network, &weights, &out) {
         Ok(()) => {
-            let again = Network::open(&out.to_string_lossy(), &Dims::default())
+            let again = fanin_network::open(&out.to_string_lossy(), &Dims::default())
                 .expect("what was written reads");
             let names = |n: &Network| -> Vec<(String, Vec<usize>)> {
                 let all = n.parameters.iter();

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use fanin::Seed;
 use fanin_check::{Options, check};
-use fanin_network::{Dims, Network};
+use fanin_network::Dims;
 use fanin_plan::{Request, plan};
 use fanin_run::{RunOptions, run};
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().ok_or("usage: cost MODEL [ROUNDS]")?;
     let rounds: usize = arguments.next().map_or(Ok(5), |text| text.parse())?;
-    let network = Network::open(&model, &Dims::default())?;
+    let network = fanin_network::open(&model, &Dims::default())?;
     let plan = plan(&network, &Request::new(Seed::new(0)))?.plan;
     let weights = plan.fill_weights()?;
     let (mut runs, mut checks) = (Vec::new(), Vec::new());

@@ -12,31 +12,20 @@
 //! Everything after this crate reads the result and never the file.
 
 pub mod architecture;
-mod attribute;
-mod dims;
-mod element;
-mod error;
 pub mod fold;
-mod graph;
-mod host;
 pub mod infer;
 pub mod onnx;
 mod open;
 pub mod parameter;
-mod payload;
 pub mod role;
 mod storage;
 mod weights;
 
-pub use attribute::{Attribute, Attributes};
-pub use dims::Dims;
-pub use element::ElementType;
-pub use error::NetworkError;
-pub use graph::{
-    Network, Node, NodeId, Origin, Parameter, ParameterId, Source, Value, ValueId, ValueKind,
+pub use fanin_graph::{
+    Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
+    Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
+    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, operator,
 };
-pub use host::{HostData, HostTensor};
-pub use payload::{MAX_FILLED, Payload};
-pub use role::{Feeds, Purpose, RecurrentKind, Role};
+pub use open::open;
 pub use storage::replace as replace_file;
 pub use weights::Weights;

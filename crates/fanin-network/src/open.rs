@@ -5,28 +5,26 @@ use std::path::Path;
 use crate::onnx::digest;
 use crate::{Dims, Network, NetworkError, architecture, infer, onnx, parameter, role};
 
-impl Network {
-    /// Opens a model: the path of an ONNX file, or a one-line architecture such as
-    /// `mlp(784, 256x20, 10, tanh)`.
-    ///
-    /// What names an existing file is a path; of the rest, what has an opening parenthesis is an
-    /// architecture. `dims` gives sizes to the free dimensions, as [`onnx::read_raw`] says.
-    ///
-    /// # Errors
-    ///
-    /// One sentence that says what is wrong with the file, the architecture or `dims`.
-    pub fn open(model: &str, dims: &Dims) -> Result<Self, NetworkError> {
-        let path = Path::new(model);
-        if !path.exists() && model.contains('(') {
-            return architecture::parse(model, dims);
-        }
-        let mut network = onnx::read_raw(path, dims)?;
-        let constants = digest::constants(&network);
-        parameter::classify(&mut network)?;
-        // Before inference, so that the sizes of free dimensions do not show in it.
-        network.digest = digest::of_network(&network, &constants);
-        infer::infer_and_fold(&mut network)?;
-        role::assign(&mut network)?;
-        Ok(network)
+/// Opens a model: the path of an ONNX file, or a one-line architecture such as
+/// `mlp(784, 256x20, 10, tanh)`.
+///
+/// What names an existing file is a path; of the rest, what has an opening parenthesis is an
+/// architecture. `dims` gives sizes to the free dimensions, as [`onnx::read_raw`] says.
+///
+/// # Errors
+///
+/// One sentence that says what is wrong with the file, the architecture or `dims`.
+pub fn open(model: &str, dims: &Dims) -> Result<Network, NetworkError> {
+    let path = Path::new(model);
+    if !path.exists() && model.contains('(') {
+        return architecture::parse(model, dims);
     }
+    let mut network = onnx::read_raw(path, dims)?;
+    let constants = digest::constants(&network);
+    parameter::classify(&mut network)?;
+    // Before inference, so that the sizes of free dimensions do not show in it.
+    network.digest = digest::of_network(&network, &constants);
+    infer::infer_and_fold(&mut network)?;
+    role::assign(&mut network)?;
+    Ok(network)
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::payload::{decode, encode};
 use crate::storage;
 use crate::{ElementType, HostTensor, Network, NetworkError};
+use fanin_graph::{decode, encode};
 
 /// Named float tensors in memory: what a plan fills and a run reads.
 #[derive(Clone, Debug, Default, PartialEq)]

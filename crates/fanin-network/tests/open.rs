@@ -13,7 +13,7 @@ use support::proto::{Dimension, Graph, Model};
 use support::{folder, two_layers};
 
 fn open(path: &Path) -> Network {
-    Network::open(path.to_str().unwrap(), &Dims::default()).unwrap()
+    fanin_network::open(path.to_str().unwrap(), &Dims::default()).unwrap()
 }
 
 /// Two linear layers with a free batch.
@@ -69,7 +69,7 @@ fn the_digest_is_of_the_architecture() {
         batch: Some(7),
         ..Dims::default()
     };
-    let other = Network::open(folder.path.to_str().unwrap(), &dims).unwrap();
+    let other = fanin_network::open(folder.path.to_str().unwrap(), &dims).unwrap();
     assert_eq!(
         other.value(other.inputs[0]).shape.as_deref(),
         Some(&[7, 4][..])
@@ -112,9 +112,9 @@ fn the_digest_is_of_the_architecture() {
 #[test]
 fn a_line_of_text_is_an_architecture_unless_it_names_a_file() {
     let line = "mlp(8, 16x2, 3, relu)";
-    let network = Network::open(line, &Dims::default()).unwrap();
+    let network = fanin_network::open(line, &Dims::default()).unwrap();
     assert_eq!(network.source, Source::Architecture(line.to_owned()));
-    let error = Network::open("no/such/model.onnx", &Dims::default()).unwrap_err();
+    let error = fanin_network::open("no/such/model.onnx", &Dims::default()).unwrap_err();
     assert!(error.to_string().contains("no/such/model.onnx"), "{error}");
     let folder = folder(&two_layers().encode_to_vec());
     let named = folder.folder.path().join("mlp(8, 16x2, 3, relu)");
@@ -129,7 +129,7 @@ fn an_architecture_can_be_written_as_onnx() {
         "conv(3x8x8, 4x2, 5, relu)",
         "transformer(layers=1, width=8, heads=2, vocab=11)",
     ] {
-        let network = Network::open(line, &Dims::default()).unwrap();
+        let network = fanin_network::open(line, &Dims::default()).unwrap();
         let tensor = |p: &fanin_network::Parameter| {
             let elements = (0..p.len()).map(|k| (k as f32).sin()).collect();
             (

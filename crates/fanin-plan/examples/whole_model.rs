@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use fanin::Seed;
-use fanin_network::{Dims, Network};
+use fanin_network::Dims;
 use fanin_plan::{FillOptions, Request};
 
 #[allow(clippy::print_stdout, reason = "a program for people")]
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: whole_model FILE DTYPE MODEL".into());
     };
     let begin = Instant::now();
-    let network = Network::open(model, &Dims::default())?;
+    let network = fanin_network::open(model, &Dims::default())?;
     let plan = fanin_plan::plan(
         &network,
         &Request {

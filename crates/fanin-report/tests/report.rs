@@ -17,7 +17,7 @@ const MODEL: &str = "mlp(4, 8x3, 3, relu)";
 
 /// A network whose signal and gradient halve from layer to layer.
 fn parts() -> (Network, Plan, Checkup) {
-    let network = Network::open(MODEL, &Dims::default()).unwrap();
+    let network = fanin_network::open(MODEL, &Dims::default()).unwrap();
     let request = Request {
         recipe: Recipe::Torch,
         ..Request::new(Seed::new(7))

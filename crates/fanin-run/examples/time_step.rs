@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use fanin::Seed;
-use fanin_network::{Dims, HostTensor, Network};
+use fanin_network::{Dims, HostTensor};
 use fanin_plan::Request;
 use fanin_run::train::{Batch, Objective, Optimizer, TrainOptions, train};
 use fanin_run::{Data, first_floating};
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         batch: Some(batch),
         ..Dims::default()
     };
-    let network = Network::open(&model, &dims)?;
+    let network = fanin_network::open(&model, &dims)?;
     let weights = fanin_plan::plan(&network, &Request::new(Seed::new(0)))?
         .plan
         .fill_weights()?;

@@ -595,7 +595,7 @@ mod tests {
 
     #[test]
     fn a_value_that_fits_no_memory_is_refused_before_anything_runs() {
-        let open = || Network::open("mlp(3, 4, 2, relu)", &Dims::default());
+        let open = || fanin_network::open("mlp(3, 4, 2, relu)", &Dims::default());
         let mut network = open().unwrap();
         assert!(room(&network).is_ok());
         for shape in [vec![1 << 30, 1 << 30], vec![usize::MAX, 2]] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fanin::Seed;
-use fanin_network::{Dims, HostTensor, Network};
+use fanin_network::{Dims, HostTensor};
 use fanin_plan::{Request, plan};
 use fanin_run::{Data, evaluate, input_gradients};
 
@@ -16,7 +16,7 @@ fn a_jacobian_is_what_differences_say() {
         batch: Some(outputs),
         ..Dims::default()
     };
-    let network = Network::open("mlp(5, 7x2, 4, tanh)", &dims).unwrap();
+    let network = fanin_network::open("mlp(5, 7x2, 4, tanh)", &dims).unwrap();
     let weights = plan(&network, &Request::new(Seed::new(3)))
         .unwrap()
         .plan

@@ -15,7 +15,7 @@ fn open(model: &str, batch: usize) -> Network {
         batch: Some(batch),
         ..Dims::default()
     };
-    Network::open(model, &dims).unwrap()
+    fanin_network::open(model, &dims).unwrap()
 }
 
 fn wave(n: usize, phase: f64, step: f64) -> Vec<f64> {
@@ -245,15 +245,16 @@ fn a_softmax_at_the_end_is_part_of_the_loss() {
     value.producer = Some(network.nodes.len().into());
     let output = fanin_network::ValueId::from(network.values.len());
     ending.values.push(value);
-    ending.nodes.push(fanin_network::Node {
-        name: "softmax".to_owned(),
-        domain: String::new(),
-        op: "Softmax".to_owned(),
-        opset: 20,
-        attributes: Default::default(),
-        inputs: vec![Some(scores)],
-        outputs: vec![Some(output)],
-    });
+    let softmax = fanin_network::Node::new(
+        "softmax",
+        "",
+        "Softmax",
+        20,
+        Default::default(),
+        vec![Some(scores)],
+        vec![Some(output)],
+    );
+    ending.nodes.push(softmax.unwrap());
     ending.outputs = vec![output];
     let mut weights = planned(&network, 1);
     for tensor in weights.tensors.values_mut() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fanin::Seed;
-use fanin_network::{Dims, HostTensor, Network};
+use fanin_network::{Dims, HostTensor};
 use fanin_plan::Request;
 use fanin_run::Data;
 use fanin_run::train::{Batch, Objective, Optimizer, TrainOptions, train};
@@ -12,7 +12,7 @@ use fanin_run::train::{Batch, Objective, Optimizer, TrainOptions, train};
 #[test]
 fn memory_does_not_grow_with_steps() {
     // Burn keeps steps of the tape that no backward pass has consumed; there must be none.
-    let network = Network::open("mlp(64, 64, 8, relu)", &Dims::default()).unwrap();
+    let network = fanin_network::open("mlp(64, 64, 8, relu)", &Dims::default()).unwrap();
     let weights = fanin_plan::plan(&network, &Request::new(Seed::new(2)));
     let weights = weights.unwrap().plan.fill_weights().unwrap();
     let x = (0..16 * 64).map(|k| (k as f32).sin()).collect();

@@ -16,7 +16,7 @@ fn open(model: &str) -> Network {
         batch: Some(16),
         ..Dims::default()
     };
-    Network::open(model, &dims).unwrap()
+    fanin_network::open(model, &dims).unwrap()
 }
 
 fn dataset(network: &Network) -> Dataset {

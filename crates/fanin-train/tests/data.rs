@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use fanin_network::{Dims, HostData, Network};
+use fanin_network::{Dims, HostData};
 use fanin_train::{Dataset, Form};
 use tempfile::TempDir;
 
@@ -13,7 +13,7 @@ fn form(model: &str) -> Form {
         batch: Some(4),
         ..Dims::default()
     };
-    Form::of(&Network::open(model, &dims).unwrap()).unwrap()
+    Form::of(&fanin_network::open(model, &dims).unwrap()).unwrap()
 }
 
 fn write(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {

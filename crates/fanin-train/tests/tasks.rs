@@ -16,7 +16,7 @@ fn open(model: &str, batch: usize) -> Network {
         batch: Some(batch),
         ..Dims::default()
     };
-    Network::open(model, &dims).unwrap()
+    fanin_network::open(model, &dims).unwrap()
 }
 
 /// Trains once with Adam at this rate from recipe `auto`.

@@ -21,7 +21,7 @@ impl Case {
     }
 
     pub(crate) fn seeded(architecture: &str, recipe: Recipe, seed: u64) -> Self {
-        let network = Network::open(architecture, &Dims::default()).unwrap();
+        let network = fanin_network::open(architecture, &Dims::default()).unwrap();
         let request = Request {
             recipe,
             ..Request::new(Seed::new(seed))

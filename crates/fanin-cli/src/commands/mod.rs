@@ -44,7 +44,7 @@ pub(crate) fn open(
     if let Some(data) = &data {
         dims.inputs = data.shapes();
     }
-    let network = Network::open(&args.model, &dims)?;
+    let network = fanin_network::open(&args.model, &dims)?;
     Ok((network, data))
 }
 

@@ -1,13 +1,13 @@
 //! `fanin strip MODEL -o FILE`: the architecture without the weights.
 
-use fanin_network::{Dims, Network, onnx};
+use fanin_network::{Dims, onnx};
 
 use crate::args::StripArgs;
 use crate::output::{Printer, Status};
 
 pub(crate) fn run(args: &StripArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     let model = args.model.to_string_lossy();
-    let network = Network::open(&model, &Dims::default())?;
+    let network = fanin_network::open(&model, &Dims::default())?;
     onnx::strip(&network, &args.output)?;
     let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let (before, after) = (size(&args.model), size(&args.output));

@@ -111,7 +111,7 @@ impl<'a> Builder<'a> {
         name: &str,
         shape: &[usize],
     ) -> Result<ValueId, NetworkError> {
-        let count = crate::host::element_count(shape);
+        let count = fanin_graph::element_count(shape);
         if count.is_none_or(|n| n > LARGEST) {
             return Err(lexer::error(
                 &self.text,
@@ -237,15 +237,12 @@ impl<'a> Builder<'a> {
                 })
             })
             .collect();
-        self.network.nodes.push(Node {
-            name: name.to_owned(),
-            domain: String::new(),
-            op: op.to_owned(),
-            opset: 20,
-            attributes,
-            inputs,
-            outputs: ids.iter().copied().map(Some).collect(),
-        });
+        let outputs = ids.iter().copied().map(Some).collect();
+        match Node::new(name, "", op, 20, attributes, inputs, outputs) {
+            Ok(node) => self.network.nodes.push(node),
+            // No architecture states an attribute that its operator does not know.
+            Err(message) => debug_assert!(false, "{name}: {message}"),
+        }
         ids
     }
 

@@ -1,7 +1,7 @@
 //! One evaluation: the operator, its attributes and its inputs.
 
-use crate::host::element_count;
 use crate::{Attribute, Attributes, ElementType, HostData, HostTensor};
+use fanin_graph::element_count;
 
 /// Why there is no result.
 pub(super) enum Stop {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::shape::{axis_mask, broadcast_shape, normalize_axis};
-use crate::host::element_count;
+use fanin_graph::element_count;
 
 /// Number of elements, or a sentence.
 pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {

@@ -5,11 +5,11 @@ use super::prune::prune;
 use super::sequence::lower;
 use super::{ONNX, output_shapes};
 use crate::fold::{evaluate_within, eye, shape_window};
-use crate::host::element_count;
 use crate::{
     ElementType, HostData, HostTensor, Network, NetworkError, Node, Origin, Payload, ValueId,
     ValueKind,
 };
+use fanin_graph::element_count;
 
 /// A folded result has at most this many elements; a larger one is computed in the run.
 const LARGEST_FOLDED: usize = 1 << 22;

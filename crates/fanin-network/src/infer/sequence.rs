@@ -5,8 +5,9 @@
 //! `unbind` the same without keeping the axis. These become `Split` and `Gather`.
 
 use crate::fold::{geometry, normalize_axis};
+use crate::operator::Sequence;
 use crate::{
-    Attribute, Attributes, HostTensor, Network, NodeId, Origin, Value, ValueId, ValueKind,
+    Attribute, Attributes, HostTensor, Network, NodeId, Operator, Origin, Value, ValueId, ValueKind,
 };
 
 /// A sequence of more parts than this is no split that a network makes, and stays as it is.
@@ -40,18 +41,20 @@ pub(super) fn lower(network: &mut Network, k: usize) -> Result<Option<Lowered>, 
     let Some(places) = places(network, sequence) else {
         return Ok(None);
     };
-    let axis = node.attributes.int("axis", 0);
+    let &Operator::Sequence(Sequence::Split { axis, keep }) = &node.operator else {
+        return Ok(None);
+    };
     let size = shape[normalize_axis(axis, shape.len())?];
     let attributes = Attributes::default().set("axis", Attribute::Int(axis));
 
     let lengths = match node.inputs.get(1).copied().flatten() {
-        None if node.attributes.int("keepdims", 1) == 0 => {
+        None if !keep => {
             let more = places.len();
             for (reader, _) in places {
                 let reader = &mut network.nodes[reader.index()];
-                reader.op = "Gather".to_owned();
-                reader.attributes = attributes.clone();
-                reader.inputs[0] = Some(x);
+                let inputs = vec![Some(x), reader.input(1)];
+                let outputs = reader.outputs.clone();
+                reader.set_operator("Gather", attributes.clone(), inputs, outputs)?;
             }
             return Ok(Some(Lowered {
                 needless: vec![NodeId::from(k)],
@@ -96,8 +99,13 @@ pub(super) fn lower(network: &mut Network, k: usize) -> Result<Option<Lowered>, 
                 needless.push(reader);
             }
             Some(first) => {
-                reader_node.op = "Identity".to_owned();
-                reader_node.inputs = vec![Some(first)];
+                let outputs = reader_node.outputs.clone();
+                reader_node.set_operator(
+                    "Identity",
+                    Attributes::default(),
+                    vec![Some(first)],
+                    outputs,
+                )?;
             }
         }
     }
@@ -108,15 +116,14 @@ pub(super) fn lower(network: &mut Network, k: usize) -> Result<Option<Lowered>, 
         .then(|| hold(network, &format!("{name}/split"), &list))
         .flatten();
     let node = &mut network.nodes[k];
-    node.op = "Split".to_owned();
-    node.attributes = if by_attribute {
+    let attributes = if by_attribute {
         attributes.set("split", Attribute::Ints(list))
     } else {
         attributes
     };
-    node.inputs = vec![Some(x)];
-    node.inputs.extend(lengths.map(Some));
-    node.outputs = outputs;
+    let mut inputs = vec![Some(x)];
+    inputs.extend(lengths.map(Some));
+    node.set_operator("Split", attributes, inputs, outputs)?;
     Ok(Some(Lowered {
         needless,
         more_uses: None,
@@ -133,7 +140,7 @@ fn places(network: &Network, sequence: ValueId) -> Option<Vec<(NodeId, i64)>> {
         .consumers
         .iter()
         .map(|&reader| {
-            if network.node(reader).op != "SequenceAt" {
+            if network.node(reader).operator != Operator::Sequence(Sequence::At) {
                 return None;
             }
             let place = network.constant(network.input(reader, 1)?)?.to_i64()?;

@@ -202,15 +202,8 @@ impl Graph {
                 })
             })
             .collect();
-        self.0.nodes.push(Node {
-            name,
-            domain: String::new(),
-            op: op.to_owned(),
-            opset: 20,
-            attributes,
-            inputs,
-            outputs,
-        });
+        let node = Node::new(name, "", op, 20, attributes, inputs, outputs).unwrap();
+        self.0.nodes.push(node);
         self
     }
 

@@ -466,15 +466,16 @@ impl Builder<'_> {
         let name = self.node_name("", "Identity", scope);
         let opset = scope.opsets.get("").copied().unwrap_or(*OPSETS.end());
         self.drafts.push(Draft {
-            node: Node {
+            node: Node::new(
                 name,
-                domain: String::new(),
-                op: "Identity".to_owned(),
+                "",
+                "Identity",
                 opset,
-                attributes: Attributes::default(),
-                inputs: vec![Some(source)],
-                outputs: vec![Some(to)],
-            },
+                Attributes::default(),
+                vec![Some(source)],
+                vec![Some(to)],
+            )
+            .map_err(|message| self.error(message))?,
             message: 0..0,
             nested: true,
         });
@@ -624,16 +625,18 @@ impl Builder<'_> {
         };
         let attributes =
             attribute::attributes(&node.attribute, self.file, &mut self.memory).map_err(fail)?;
+        let node = Node::new(
+            name.clone(),
+            domain,
+            op.clone(),
+            opset,
+            attributes,
+            inputs,
+            outputs,
+        )
+        .map_err(fail)?;
         self.drafts.push(Draft {
-            node: Node {
-                name,
-                domain,
-                op,
-                opset,
-                attributes,
-                inputs,
-                outputs,
-            },
+            node,
             message: self.file.range(bytes),
             nested: scope.depth > 0,
         });

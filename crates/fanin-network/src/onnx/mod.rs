@@ -1,7 +1,7 @@
 //! ONNX in and out.
 //!
 //! [`read_raw`] turns a file into a graph whose stored tensors are values without a producer;
-//! [`crate::Network::open`] goes the rest of the way. [`write_weights`] puts weights into a copy of
+//! [`crate::open`] goes the rest of the way. [`write_weights`] puts weights into a copy of
 //! a file, [`strip`] takes them out, and both leave every other byte as it came. [`encode`] makes a
 //! file of a network that came from none.
 //!

@@ -11,8 +11,8 @@ use super::proto::{self, attribute_type};
 use super::tensor;
 use super::wire::{self, Damaged, Edit, Part, Target, Wire, length_field};
 use super::write::{Layout, input};
-use crate::payload::encode;
 use crate::{ElementType, HostData, Network, NetworkError, Origin, Payload, ValueId, ValueKind};
+use fanin_graph::encode;
 
 /// Buffers of at most this many bytes stay: a node that declares one is no smaller.
 const WORTH_IT: usize = 256;

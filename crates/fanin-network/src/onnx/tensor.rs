@@ -8,9 +8,9 @@ use half::{bf16, f16};
 
 use super::file::ModelFile;
 use super::proto;
-use crate::host::element_count;
-use crate::payload::decode;
 use crate::{ElementType, HostData, HostTensor, Payload};
+use fanin_graph::decode;
+use fanin_graph::element_count;
 
 /// Most axes of a tensor; numpy's limit.
 const MAX_RANK: usize = 64;

@@ -11,8 +11,8 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use crate::payload::{bits, encode};
 use crate::{ElementType, HostData};
+use fanin_graph::{bits, encode};
 
 /// How a field's content is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

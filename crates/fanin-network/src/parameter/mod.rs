@@ -103,7 +103,7 @@ fn size(network: &Network, id: ValueId) -> Option<usize> {
     let value = network.value(id);
     match &value.kind {
         ValueKind::Constant(tensor) => Some(tensor.len()),
-        _ => crate::host::element_count(value.shape.as_deref()?),
+        _ => fanin_graph::element_count(value.shape.as_deref()?),
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 
-use crate::host::element_count;
 use crate::{ElementType, HostData, HostTensor, Network, Payload, Source, ValueId, ValueKind};
+use fanin_graph::element_count;
 
 /// Tensors with more elements are not looked into: no mask or table of interest is that large.
 const LARGEST: usize = 1 << 22;

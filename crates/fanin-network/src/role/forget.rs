@@ -67,7 +67,7 @@ fn positions(
     }
     let value = view.network.value(id);
     let shape = value.shape.clone()?;
-    let elements = crate::host::element_count(&shape).filter(|&n| n <= fold::LARGEST_RESULT)?;
+    let elements = fanin_graph::element_count(&shape).filter(|&n| n <= fold::LARGEST_RESULT)?;
     let tensor = match value.producer {
         _ if id == parameter => HostTensor::i64(shape, (0..elements as i64).collect())?,
         Some(producer) => {

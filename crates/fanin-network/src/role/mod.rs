@@ -18,7 +18,6 @@ pub(crate) mod layout;
 mod linear;
 mod normalization;
 mod op;
-mod purpose;
 mod recurrent;
 mod residual;
 mod uses;
@@ -26,7 +25,7 @@ mod view;
 mod walk;
 
 pub use assign::assign;
-pub use purpose::{Feeds, Purpose, RecurrentKind, Role};
+pub use fanin_graph::{Feeds, Purpose, RecurrentKind, Role};
 
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@ use fanin::Activation;
 use super::activation::{Recognized, recognize_all};
 use super::normalization::{Normalized, recognize as recognize_norm};
 use super::op;
-use crate::host::element_count;
 use crate::parameter::depends_on_input;
 use crate::{Network, Node, NodeId, ValueId, ValueKind};
+use fanin_graph::element_count;
 
 /// What is known of the graph before any parameter is looked at.
 pub(super) struct View<'a> {

@@ -124,15 +124,11 @@ impl Graph {
             self.network.values[input.index()].consumers.push(id);
         }
         let output = self.value(&format!("{op}_{}", id.0), ValueKind::Computed, Some(id));
-        self.network.nodes.push(Node {
-            name: format!("{op}_{}", id.0),
-            domain: String::new(),
-            op: op.to_owned(),
-            opset: 18,
-            attributes: Attributes::default(),
-            inputs: inputs.iter().copied().map(Some).collect(),
-            outputs: vec![Some(output)],
-        });
+        let name = format!("{op}_{}", id.0);
+        let inputs = inputs.iter().copied().map(Some).collect();
+        let attributes = Attributes::default();
+        let node = Node::new(name, "", op, 18, attributes, inputs, vec![Some(output)]).unwrap();
+        self.network.nodes.push(node);
         output
     }
 

@@ -144,7 +144,7 @@ fn a_rule_that_does_not_suit_names_the_parameter() {
 
 #[test]
 fn a_mimetic_weight_is_held_to_the_one_it_names() {
-    let network = fanin_network::Network::open(
+    let network = fanin_network::open(
         "transformer(layers=1, width=32, heads=2, vocab=28, context=8)",
         &fanin_network::Dims::default(),
     )

@@ -83,28 +83,44 @@ fn with_outputs(
     let attributes = attributes
         .iter()
         .fold(Attributes::default(), |all, (k, v)| all.set(k, v.clone()));
+    let ids = (0..inputs.len()).map(|k| Some(ValueId::from(k))).collect();
+    let results = (0..outputs).map(|k| Some(ValueId::from(100 + k))).collect();
+    // Most are ONNX's; for the others only the domain is another.
+    let node = Node::new(op, "", op, 20, attributes, ids, results).unwrap();
     Case {
-        node: Node {
-            name: op.to_owned(),
-            domain: String::new(),
-            op: op.to_owned(),
-            opset: 20,
-            attributes,
-            inputs: (0..inputs.len()).map(|k| Some(ValueId::from(k))).collect(),
-            outputs: (0..outputs).map(|k| Some(ValueId::from(100 + k))).collect(),
-        },
+        node,
         inputs,
         outputs,
     }
 }
 
 fn opset(mut case: Case, version: i64) -> Case {
-    case.node.opset = version;
+    let old = case.node;
+    case.node = Node::new(
+        old.name,
+        old.domain,
+        old.op,
+        version,
+        old.attributes,
+        old.inputs,
+        old.outputs,
+    )
+    .unwrap();
     case
 }
 
 fn domain(mut case: Case) -> Case {
-    case.node.domain = "com.microsoft".to_owned();
+    let old = case.node;
+    case.node = Node::new(
+        old.name,
+        "com.microsoft",
+        old.op,
+        old.opset,
+        old.attributes,
+        old.inputs,
+        old.outputs,
+    )
+    .unwrap();
     case
 }
 

@@ -179,15 +179,7 @@ mod tests {
     use super::*;
 
     fn node(attributes: Attributes) -> Node {
-        Node {
-            name: "conv".to_owned(),
-            domain: String::new(),
-            op: "Conv".to_owned(),
-            opset: 17,
-            attributes,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        }
+        Node::new("conv", "", "Conv", 17, attributes, Vec::new(), Vec::new()).unwrap()
     }
 
     fn counted(window: &Window, wide: usize, narrow: usize) -> f64 {

@@ -121,15 +121,9 @@ impl Builder {
         for input in inputs {
             self.network.values[input.index()].consumers.push(id);
         }
-        self.network.nodes.push(Node {
-            name: name.to_owned(),
-            domain: String::new(),
-            op: op.to_owned(),
-            opset: 20,
-            attributes,
-            inputs: inputs.iter().copied().map(Some).collect(),
-            outputs: vec![Some(output)],
-        });
+        let inputs = inputs.iter().copied().map(Some).collect();
+        let node = Node::new(name, "", op, 20, attributes, inputs, vec![Some(output)]).unwrap();
+        self.network.nodes.push(node);
         output
     }
 

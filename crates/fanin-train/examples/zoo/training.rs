@@ -364,7 +364,7 @@ pub(crate) fn open(architecture: &Architecture) -> Result<Network, Box<dyn Error
         batch: Some(architecture.batch),
         ..Dims::default()
     };
-    Ok(Network::open(&architecture.line, &dims)?)
+    Ok(fanin_network::open(&architecture.line, &dims)?)
 }
 
 /// The start of a member, and the weights that were spoilt in it.

@@ -74,7 +74,7 @@ impl<'a> Stage<'a> {
             batch: Some(BATCH),
             ..Dims::default()
         };
-        Ok(Network::open(model, &dims)?)
+        Ok(fanin_network::open(model, &dims)?)
     }
 
     /// The drawn digits.

@@ -97,7 +97,9 @@ impl Network {
         self.elements_of(self.parameter(id))
     }
 
-    pub(crate) fn elements_of(&self, parameter: &Parameter) -> Result<HostTensor, NetworkError> {
+    /// The elements that the model stores for a parameter; errors as [`Network::elements`], naming
+    /// the parameter.
+    pub fn elements_of(&self, parameter: &Parameter) -> Result<HostTensor, NetworkError> {
         self.elements(&parameter.payload, &parameter.shape, parameter.element)
             .map_err(|error| match error {
                 NetworkError::Request(why) => {
@@ -169,7 +171,7 @@ fn read(
 }
 
 /// Little-endian bytes as elements; bytes past the last whole element are left out.
-pub(crate) fn decode(bytes: &[u8], element: ElementType) -> HostData {
+pub fn decode(bytes: &[u8], element: ElementType) -> HostData {
     let mut data = empty(element, bytes.len() / element.size().unwrap_or(1));
     append(&mut data, bytes, element);
     data
@@ -214,7 +216,7 @@ fn append(data: &mut HostData, bytes: &[u8], element: ElementType) {
 }
 
 /// Bits of element `k` in the given type, rounded to nearest even; 0 past the end.
-pub(crate) fn bits(data: &HostData, k: usize, element: ElementType) -> u64 {
+pub fn bits(data: &HostData, k: usize, element: ElementType) -> u64 {
     match data {
         HostData::F64(v) => {
             let x = v.get(k).copied().unwrap_or(0.0);
@@ -240,7 +242,11 @@ pub(crate) fn bits(data: &HostData, k: usize, element: ElementType) -> u64 {
 }
 
 /// Writes elements as little-endian bytes of the given type, in blocks.
-pub(crate) fn encode(
+///
+/// # Errors
+///
+/// What the writer answers.
+pub fn encode(
     data: &HostData,
     range: Range<usize>,
     element: ElementType,

@@ -93,6 +93,6 @@ impl HostTensor {
 }
 
 /// Product of the axes, `None` on overflow.
-pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+pub fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }

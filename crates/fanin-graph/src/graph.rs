@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use fanin::Layout;
 
-use crate::{Attributes, ElementType, HostTensor, Payload, Purpose};
+use crate::operator::{Known, Setting};
+use crate::{ElementType, Facts, HostTensor, Node, Operator, Payload, Purpose};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -103,25 +104,6 @@ pub struct Value {
     pub consumers: Vec<NodeId>,
 }
 
-/// One operation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    /// The name in the model, or `Op_k` where it has none. Unique.
-    pub name: String,
-    /// Operator domain; empty for ONNX's own.
-    pub domain: String,
-    /// Operator, as ONNX spells it: `Conv`, `Gemm`, `LayerNormalization`.
-    pub op: String,
-    /// The version of the operator set the model asks for in this domain.
-    pub opset: i64,
-    /// Attributes.
-    pub attributes: Attributes,
-    /// Inputs in order; `None` for an optional one left out.
-    pub inputs: Vec<Option<ValueId>>,
-    /// Outputs in order; `None` for an optional one left out.
-    pub outputs: Vec<Option<ValueId>>,
-}
-
 /// A tensor that training changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
@@ -216,5 +198,48 @@ impl Network {
     /// The only or first output of a node.
     pub fn output(&self, node: NodeId) -> Option<ValueId> {
         self.node(node).outputs.first().copied().flatten()
+    }
+
+    /// What is known of a node's operator, with bounds that come in through constants looked up.
+    pub fn facts(&self, node: &Node) -> Facts {
+        match &node.operator {
+            Operator::Clip(clip) => clip.facts(|slot| self.number(node, slot)),
+            operator => operator.facts(),
+        }
+    }
+
+    /// The first element of the constant at an input of a node.
+    pub fn number(&self, node: &Node, slot: usize) -> Option<f32> {
+        let constant = self.constant(node.input(slot)?)?;
+        constant.to_f32().first().copied()
+    }
+
+    /// The integers that a setting of a node is known to be.
+    ///
+    /// # Errors
+    ///
+    /// Where the input it comes from holds no integers.
+    pub fn integers(
+        &self,
+        node: &Node,
+        setting: &Setting<Vec<i64>>,
+    ) -> Result<Known<Vec<i64>>, String> {
+        let slot = match setting {
+            Setting::Given(list) => return Ok(Known::Value(list.clone())),
+            Setting::Absent => return Ok(Known::Absent),
+            Setting::Input(slot) => *slot,
+        };
+        let Some(id) = node.input(slot) else {
+            return Ok(Known::Absent);
+        };
+        let Some(constant) = self.constant(id) else {
+            return Ok(Known::Unknown);
+        };
+        constant.to_i64().map(Known::Value).ok_or_else(|| {
+            format!(
+                "input {slot} holds {} elements where integers are wanted",
+                constant.element
+            )
+        })
     }
 }
