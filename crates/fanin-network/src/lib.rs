@@ -14,6 +14,7 @@
 pub mod architecture;
 pub mod fold;
 pub mod infer;
+mod layer;
 pub mod onnx;
 mod open;
 pub mod parameter;
@@ -25,6 +26,9 @@ pub use fanin_graph::{
     Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
     Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
     Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, operator,
+};
+pub use layer::{
+    Enters, Layer, LayerKind, LayerWeight, Layers, Reads, enters, is_offset_from_one, main_path,
 };
 pub use open::open;
 pub use storage::replace as replace_file;

@@ -77,7 +77,7 @@ fn summary(report: &Report<'_>) -> String {
         let ruled = plan
             .entries
             .iter()
-            .filter(|entry| entry.is_by_rule())
+            .filter(|entry| entry.chosen_by == ChosenBy::Rule)
             .count();
         if ruled > 0 {
             let _ = write!(text, " but for {ruled} by your rules");

@@ -3,6 +3,7 @@
 mod auto;
 mod gpt2;
 mod keras;
+mod part;
 mod place;
 mod plain;
 mod torch;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use fanin::Initializer;
+use fanin_network::Role;
 
 use crate::suggest;
 use plain::Plain;
@@ -114,6 +116,16 @@ impl Recipe {
 
     /// The choice for one parameter.
     pub(crate) fn choose(self, place: &Place<'_>) -> Choice {
+        match place.role() {
+            Role::WeightScale => part::scale(self, place),
+            Role::LowRankUp => part::up(place),
+            Role::LowRankDown => part::down(self, place),
+            _ => part::unscaled(place, self.own(place)),
+        }
+    }
+
+    /// What the recipe itself says of a parameter that is no part of a weight.
+    fn own(self, place: &Place<'_>) -> Choice {
         match self {
             Self::Auto => auto::choose(place),
             Self::Torch => torch::choose(place),
