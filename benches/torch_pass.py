@@ -48,7 +48,7 @@ def export(name: str, folder: Path) -> None:
     np.savez(folder / f"{name}.npz", **arrays, cotangent=cotangent)
     temporary = path.with_suffix(".tmp")
     with silence():
-        dynamo(example, temporary, optimize=True)
+        dynamo(example, temporary)
     temporary.replace(path)
 
 

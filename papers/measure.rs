@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed};
 use fanin_network::{Dims, HostTensor, Network, Weights};
 use fanin_plan::{Recipe, Request, Rules};
@@ -57,10 +58,10 @@ pub fn observe_on(
 /// So many standard normal numbers.
 pub fn standard_normal(count: usize, seed: u64) -> Vec<f32> {
     let mut numbers = vec![0.0; count];
-    let normal = Initializer::Normal {
+    let normal = Initializer::from(Normal {
         mean: 0.0,
         std: 1.0,
-    };
+    });
     // Neither the initializer nor the shape can be refused.
     let _ = normal.fill(
         Seed::new(seed),

@@ -30,40 +30,34 @@ import onnxscript
 import torch
 from common import rms, selected, use_threads, write_json
 from matching import match, name_by_use
-from onnxscript import rewriter
 from reference import Reference, output_shape, reference, tied_names
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 from zoo import ZOO, Example, build
 
 
-@contextlib.contextmanager
-def batch_norm_kept() -> Iterator[None]:
-    """Keep the exporter's optimizer from folding batch norm into the convolution before it."""
-    rules = rewriter._DEFAULT_REWRITE_RULES
-    kept = tuple(rule for rule in rules if "BatchNorm" not in str(rule.name))
-    assert len(kept) == len(rules) - 3, "onnxscript has other batch norm rules than expected"
-    rewriter._DEFAULT_REWRITE_RULES = kept
-    try:
-        yield
-    finally:
-        rewriter._DEFAULT_REWRITE_RULES = rules
-
-
-def dynamo(example: Example, path: Path, *, free: bool = False, **options: object) -> None:
-    """The exporter that is torch's default."""
+def dynamo(
+    example: Example,
+    path: Path,
+    *,
+    free: bool = False,
+    optimize: bool = False,
+    **options: object,
+) -> None:
+    """The exporter that is torch's default, as the README has it: without torch's optimizer."""
     axes = tuple(example.free_axes.get(name, {}) for name in example.inputs) if free else None
-    with batch_norm_kept():
-        torch.onnx.export(
-            example.module,
-            tuple(example.inputs.values()),
-            path,
-            input_names=list(example.inputs),
-            output_names=["output"],
-            dynamic_shapes=axes,
-            verbose=False,
-            **{"external_data": False, **options},
-        )
+    torch.onnx.export(
+        example.module,
+        tuple(example.inputs.values()),
+        path,
+        dynamo=True,
+        optimize=optimize,
+        input_names=list(example.inputs),
+        output_names=["output"],
+        dynamic_shapes=axes,
+        verbose=False,
+        **{"external_data": False, **options},
+    )
 
 
 def torchscript(example: Example, path: Path, *, free: bool = False, **options: object) -> None:
@@ -82,13 +76,13 @@ def torchscript(example: Example, path: Path, *, free: bool = False, **options: 
 
 
 VARIANTS: dict[str, Callable[[Example, Path], None]] = {
-    "dynamo": lambda e, p: dynamo(e, p, optimize=True),
-    "dynamo-raw": lambda e, p: dynamo(e, p, optimize=False),
-    "dynamo-free": lambda e, p: dynamo(e, p, optimize=True, free=True),
-    "dynamo-raw-free": lambda e, p: dynamo(e, p, optimize=False, free=True),
-    "dynamo-opset18": lambda e, p: dynamo(e, p, optimize=True, opset_version=18),
-    "dynamo-opset23": lambda e, p: dynamo(e, p, optimize=True, opset_version=23),
-    "dynamo-external": lambda e, p: dynamo(e, p, optimize=True, external_data=True),
+    "dynamo": lambda e, p: dynamo(e, p),
+    "dynamo-free": lambda e, p: dynamo(e, p, free=True),
+    "dynamo-optimized": lambda e, p: dynamo(e, p, optimize=True),
+    "dynamo-optimized-free": lambda e, p: dynamo(e, p, optimize=True, free=True),
+    "dynamo-opset18": lambda e, p: dynamo(e, p, opset_version=18),
+    "dynamo-opset23": lambda e, p: dynamo(e, p, opset_version=23),
+    "dynamo-external": lambda e, p: dynamo(e, p, external_data=True),
     "torchscript": lambda e, p: torchscript(e, p),
     "torchscript-raw": lambda e, p: torchscript(e, p, do_constant_folding=False),
     "torchscript-free": lambda e, p: torchscript(e, p, free=True),
@@ -98,13 +92,24 @@ VARIANTS: dict[str, Callable[[Example, Path], None]] = {
 }
 
 
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether torch's optimizer would fold something away, so that other parameters are left."""
+    return any(isinstance(child, nn.modules.batchnorm._BatchNorm) for child in module.modules())
+
+
 def wanted_variants(name: str, example: Example) -> list[str]:
     """Most variants for every network, those that teach little new only for a few."""
-    chosen = ["dynamo", "dynamo-raw", "torchscript", "torchscript-raw"]
+    optimized = not has_batch_norm(example.module)
+    chosen = ["dynamo", "torchscript", "torchscript-raw"]
+    if optimized:
+        chosen = [*chosen, "dynamo-optimized"]
     if example.free_axes:  # first: after a fixed export torch no longer frees the time of an LSTM
-        chosen = ["dynamo-free", "dynamo-raw-free", "torchscript-free", *chosen]
+        free = ["dynamo-free", "torchscript-free"]
+        chosen = [*free, *(["dynamo-optimized-free"] if optimized else []), *chosen]
     if name in ("mlp", "resnet18", "vit_tiny", "gpt2_masked", "bert", "llama_masked", "lstm"):
-        chosen += ["dynamo-opset18", "dynamo-opset23", "torchscript-opset9", "torchscript-opset13"]
+        chosen += ["torchscript-opset9", "torchscript-opset13"]
+    if not optimized or name in ("mlp", "vit_tiny", "gpt2_masked", "bert", "llama_masked", "lstm"):
+        chosen += ["dynamo-opset18", "dynamo-opset23"]
     if name in ("mlp", "resnet18", "gpt2"):
         chosen += ["dynamo-external"]
     if name in ("resnet18", "mobilenetv3_small", "efficientnet_b0"):
@@ -115,7 +120,7 @@ def wanted_variants(name: str, example: Example) -> list[str]:
 def prepared(name: str, variant: str) -> Example:
     """A fresh copy of a network: exporting may leave traces in a module."""
     example = build(name)
-    if variant == "folded":  # what exporters make of batch norm unless told not to
+    if variant == "folded":  # what torch's optimizer makes of batch norm
         # The biases that folding makes are no parameters yet.
         return replace(example, module=fuse(example.module).requires_grad_())
     return example

@@ -1,6 +1,6 @@
 """Make the files in `models/`: real architectures without weights, under PyTorch's parameter names.
 
-Exports each network with torch's default exporter, simplifies the graph without folding anything
+Exports each network as the README says, simplifies the graph without folding anything
 into a parameter, so that every parameter keeps its name and shape, drops what only tells of the
 machine it was made on (stack traces), and has `fanin strip` take the weights out.
 """
@@ -14,12 +14,13 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
-import onnxscript.optimizer
+import onnx_ir.passes.common as common_passes
 import torch
 from common import REPOSITORY, run_fanin, selected, use_threads
-from export_models import batch_norm_kept, silence
+from export_models import silence
 from load_in_torch import aliases
 from matching import match
+from onnxscript import optimizer, rewriter
 from torch import nn
 from zoo import Example, build
 
@@ -37,15 +38,22 @@ MODELS = [
 
 
 def simplify(model: ir.Model, parameters: set[str]) -> None:
-    """What the exporter's optimizer does, but parameters stay as they are."""
+    """Fold what is known beforehand, as the exporter's optimizer does; parameters stay as they are."""
 
     def should_fold(node: ir.Node) -> bool | None:
         touched = any(value is not None and value.name in parameters for value in node.inputs)
         same = node.op_type == "CastLike" or (node.op_type == "Expand" and vector(node.inputs[0]))
         return False if touched and not same else None
 
-    with batch_norm_kept():
-        onnxscript.optimizer.optimize_ir(model, should_fold=should_fold)
+    # Torch's own optimizer does the same with all of its rules.
+    rules = [r for r in rewriter._DEFAULT_REWRITE_RULES if "BatchNorm" not in str(r.name)]
+    for _ in range(2):
+        optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=should_fold)
+        rewriter.rewrite(model, pattern_rewrite_rules=rules)
+    common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    common_passes.DeduplicateInitializersPass()(model)
+    common_passes.CommonSubexpressionEliminationPass()(model)
+    optimizer.remove_unused_nodes(model)
 
 
 def vector(value: ir.Value | None) -> bool:
@@ -60,6 +68,7 @@ def export(example: Example) -> onnx.ModelProto:
         program = torch.onnx.export(
             example.module,
             tuple(example.inputs.values()),
+            dynamo=True,
             input_names=list(example.inputs),
             output_names=["output"],
             dynamic_shapes=axes,

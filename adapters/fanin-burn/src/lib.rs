@@ -221,7 +221,7 @@ pub struct Parameter<'a> {
 /// let he: Initializer = "kaiming_normal".parse()?;
 /// let model = fanin_burn::fill_module(model, Seed::new(42), |parameter| match parameter.path {
 ///     "weight" => Some((he.clone(), Layout::linear_in_out())),
-///     _ => Some((Initializer::Zeros, Layout::vector())),
+///     _ => Some((Initializer::zeros(), Layout::vector())),
 /// })?;
 /// assert_eq!(model.bias.val().sum().into_scalar::<f32>(), 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -418,7 +418,7 @@ mod tests {
             ));
             match parameter.shape {
                 [_, _] => Some((he(), Layout::linear_in_out())),
-                [5] => Some((Initializer::Zeros, Layout::vector())),
+                [5] => Some((Initializer::zeros(), Layout::vector())),
                 _ => None,
             }
         })

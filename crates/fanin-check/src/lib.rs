@@ -7,9 +7,11 @@
 mod cause;
 mod check;
 mod checkup;
+mod error;
 mod family;
 mod fix;
 mod fold;
+mod labels;
 mod optimizer;
 mod page;
 mod proposal;
@@ -25,7 +27,9 @@ pub use checkup::{
     BackwardRow, Change, Checkup, Code, Evidence, Finding, Fix, Fixed, ForwardRow, ParameterRow,
     Severity, Share, ValueRow, Verdict,
 };
+pub use error::CheckError;
 pub use fix::{Mended, apply, apply_fixes, fix, mend, redraw_broken};
+pub use labels::{class_counts, split_labels};
 pub use optimizer::Optimizer;
 pub use page::{Page, page, pages};
 pub use repeat::{Repeated, Repeats, SeedShare, repeat};

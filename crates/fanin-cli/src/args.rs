@@ -13,6 +13,10 @@ Examples:
   fanin compare model.onnx --recipes torch,auto   which start trains better?
   fanin explain kaiming_normal                 formula, source, when to use
 
+A PyTorch module becomes a file by
+  torch.onnx.export(model, (example,), \"model.onnx\", dynamo=True, optimize=False)
+whose own optimizer would fold batch norms away, of a fresh model too, and rename weights.
+
 Exit status: 0 fine, 1 the check found an error-level fault, 2 the arguments or the input are bad.";
 
 /// Decides how a neural network starts: plans, fills and checks its initial weights.

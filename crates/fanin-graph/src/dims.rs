@@ -13,11 +13,15 @@ pub struct Dims {
     /// Sizes by the dimension's name in the model (`--dim NAME=N`).
     pub named: BTreeMap<String, usize>,
     /// Whole shapes by input name, taken from the user's data (`--data`); they win over the rest.
-    /// [`Dims::SOLE`] stands for a model's only input, or its only floating one.
+    /// [`Dims::SOLE`] stands for a model's only input, or its only floating one; [`Dims::LABELS`] may
+    /// be among them without being an input.
     pub inputs: BTreeMap<String, Vec<usize>>,
 }
 
 impl Dims {
     /// The name that a model's only input, or its only floating one, also goes by.
     pub const SOLE: &str = "input";
+    /// The name of the classes that go with the data. They are no input unless the model has one of this
+    /// name.
+    pub const LABELS: &str = "labels";
 }

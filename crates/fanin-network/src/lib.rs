@@ -15,6 +15,7 @@ pub mod architecture;
 pub mod fold;
 pub mod infer;
 mod layer;
+pub mod memory;
 pub mod onnx;
 mod open;
 pub mod parameter;

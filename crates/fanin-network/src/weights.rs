@@ -6,6 +6,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::memory::FreeMemory;
 use crate::storage;
 use crate::{ElementType, HostTensor, Network, NetworkError};
 use fanin_graph::{decode, encode};
@@ -30,6 +31,7 @@ impl Weights {
     /// If the model is a one-line architecture, which stores none, or an element cannot be read;
     /// see [`Network::elements`].
     pub fn from_model(network: &Network) -> Result<Self, NetworkError> {
+        room(network, FreeMemory::now()).map_err(NetworkError::Request)?;
         let mut declared: usize = 0;
         let mut tensors = BTreeMap::new();
         for parameter in &network.parameters {
@@ -74,6 +76,7 @@ impl Weights {
                 "this is an empty file or none, not safetensors".to_owned(),
             ));
         }
+        room(network, FreeMemory::now()).map_err(model)?;
         let bytes = storage::map(&file).map_err(io)?;
         let stored = SafeTensors::deserialize(&bytes)
             .map_err(|e| model(format!("this is no safetensors file, or cut off: {e}")))?;
@@ -189,6 +192,24 @@ impl Weights {
             Ok(())
         })
     }
+}
+
+/// Refuses weights that are not held because too little memory is free.
+fn room(network: &Network, free: FreeMemory) -> Result<(), String> {
+    let bytes = network.parameters.iter().try_fold(0u64, |sum, parameter| {
+        let size = match parameter.element {
+            ElementType::F64 => size_of::<f64>(),
+            // Half precision is held in the next wider type.
+            _ => size_of::<f32>(),
+        };
+        let count = fanin_graph::element_count(&parameter.shape)?;
+        sum.checked_add((count as u64).checked_mul(size as u64)?)
+    });
+    free.holds(
+        "the weights of this model do not fit into memory: they take",
+        bytes,
+        "read them where more is free",
+    )
 }
 
 /// Up to five names, and how many more.

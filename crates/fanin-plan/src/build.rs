@@ -1,70 +1,77 @@
 //! The initializers that recipes use. Their numbers are checked when the plan resolves them.
 
+use fanin::initializers::{
+    Concat, Constant, KaimingNormal, LecunNormal, Normal, Orthogonal, TruncatedNormal, Uniform,
+    XavierNormal, XavierUniform,
+};
 use fanin::{Initializer, Mode};
 
 pub(crate) fn zeros() -> Initializer {
-    Initializer::Zeros
+    Initializer::zeros()
 }
 
 pub(crate) fn ones() -> Initializer {
-    Initializer::Ones
+    Initializer::ones()
 }
 
 pub(crate) fn constant(value: f64) -> Initializer {
-    Initializer::Constant { value }
+    Constant { value }.into()
 }
 
 /// N(0, std²).
 pub(crate) fn normal(std: f64) -> Initializer {
-    Initializer::Normal { mean: 0.0, std }
+    Normal { mean: 0.0, std }.into()
 }
 
 /// N(0, std²) cut at ±2 std, which is what frameworks mean by a std there.
 pub(crate) fn truncated_normal(std: f64) -> Initializer {
-    Initializer::TruncatedNormal {
+    TruncatedNormal {
         mean: 0.0,
         std,
         low: -2.0,
         high: 2.0,
         corrected: false,
     }
+    .into()
 }
 
 /// U(±bound).
 pub(crate) fn symmetric_uniform(bound: f64) -> Initializer {
-    Initializer::Uniform {
+    Uniform {
         low: -bound,
         high: bound,
     }
+    .into()
 }
 
 /// N(0, gain² / fan_in), under the name that this gain has.
 pub(crate) fn fan_in_normal(gain: f64) -> Initializer {
     if gain == 1.0 {
-        Initializer::LecunNormal { gain }
+        LecunNormal { gain }.into()
     } else {
-        Initializer::KaimingNormal {
+        KaimingNormal {
             mode: Mode::FanIn,
             gain,
         }
+        .into()
     }
 }
 
 /// N(0, 2 gain² / (fan_in + fan_out)).
 pub(crate) fn xavier_normal(gain: f64) -> Initializer {
-    Initializer::XavierNormal { gain }
+    XavierNormal { gain }.into()
 }
 
 /// The uniform distribution of the same variance.
 pub(crate) fn xavier_uniform(gain: f64) -> Initializer {
-    Initializer::XavierUniform { gain }
+    XavierUniform { gain }.into()
 }
 
 pub(crate) fn orthogonal(gain: f64) -> Initializer {
-    Initializer::Orthogonal { gain }
+    Orthogonal { gain }.into()
 }
 
 /// Blocks of these sizes along an axis.
 pub(crate) fn concat(axis: usize, parts: Vec<(usize, Initializer)>) -> Initializer {
-    Initializer::Concat { axis, parts }
+    Concat { axis, parts }.into()
 }

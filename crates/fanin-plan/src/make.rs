@@ -1,5 +1,6 @@
 //! Making a plan for a network.
 
+use fanin::initializers::Orthogonal;
 use fanin::{DType, Initializer, Seed};
 use fanin_network::{ElementType, Network, Parameter};
 
@@ -162,7 +163,7 @@ fn partner(entry: &Entry, entries: &[Entry]) -> Result<(), PlanError> {
             "it is to be mimetic of `{of}`, and the network has no such parameter"
         )));
     };
-    if other.initializer != (Initializer::Orthogonal { gain: 1.0 }) {
+    if other.initializer != Initializer::from(Orthogonal { gain: 1.0 }) {
         return Err(fault(format!(
             "it is to be mimetic of `{of}`, which is {} and must be `orthogonal`; give it that by a rule",
             other.initializer

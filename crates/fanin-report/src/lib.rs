@@ -4,13 +4,14 @@
 //! [`Report::html`] each render it. A [`ComparisonReport`] and a [`LessonReport`] do the same for
 //! trainings. Nothing here measures or judges.
 
-mod bars;
 mod chart;
 mod comparison;
 mod html;
 mod json;
 mod layers;
+mod markup;
 mod number;
+mod page;
 mod sarif;
 mod stages;
 mod terminal;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use fanin_check::{Finding, Fix, Severity, Verdict};
+use fanin_plan::ChosenBy;
 use owo_colors::OwoColorize as _;
 
 use crate::Report;

@@ -1,5 +1,6 @@
 //! What the network is fed: the user's arrays, or random ones.
 
+use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed, Stream};
 use fanin_network::{ElementType, HostData, HostTensor, Network, Node, ValueId};
 
@@ -120,6 +121,7 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
                 tensor.shape
             )));
         }
+        finite(tensor).map_err(fail)?;
         return convert(tensor, element).map_err(fail);
     }
     let shape = value.shape.clone().ok_or_else(|| {
@@ -146,6 +148,25 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
     HostTensor::new(shape, element, data)
         .map(Item::host)
         .ok_or_else(|| fail("its shape does not fit its elements".to_owned()))
+}
+
+/// Refuses data that would make every layer look at fault: NaN, and +∞. A mask may hold −∞.
+fn finite(tensor: &HostTensor) -> Result<(), String> {
+    let off = |x: f64| x.is_nan() || x == f64::INFINITY;
+    let found = match &tensor.data {
+        HostData::F32(values) => values.iter().position(|&x| off(f64::from(x))),
+        HostData::F64(values) => values.iter().position(|&x| off(x)),
+        HostData::I64(_) | HostData::Bool(_) => None,
+    };
+    found.map_or(Ok(()), |mut k| {
+        let mut place = vec![0; tensor.shape.len()];
+        for (at, &size) in place.iter_mut().zip(&tensor.shape).rev() {
+            (*at, k) = (k % size.max(1), k / size.max(1));
+        }
+        Err(format!(
+            "the data have a value that is no finite number at {place:?}; mend the data, no weights can"
+        ))
+    })
 }
 
 /// The user's array in the type the model declares.
@@ -247,10 +268,10 @@ fn follows(node: &Node, place: Option<usize>) -> bool {
 /// Standard normal numbers of a stream.
 fn normal(seed: Seed, name: &str, n: usize) -> Vec<f32> {
     let mut out = vec![0.0f32; n];
-    let filler = Initializer::Normal {
+    let filler = Initializer::from(Normal {
         mean: 0.0,
         std: 1.0,
-    }
+    })
     .resolve(&[n], &Layout::vector());
     // Neither the initializer nor the length can be refused: both are fixed here.
     if let Ok(filler) = filler {

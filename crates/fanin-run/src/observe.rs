@@ -1,139 +1,250 @@
-//! Observing gradients on their way back.
+//! What a run looks at: every value as it is put out, every gradient as it is complete.
 //!
-//! An observed value passes through an operation that does nothing forward. Its backward step,
-//! which burn runs once with the whole gradient, measures that gradient and passes it on; so no
-//! gradient is kept, and none is computed that the run would not need anyway. At a parameter the
-//! gradient ends there.
+//! Values, inputs and parameters are marked on the tape, and the gradient at a mark is measured as it comes
+//! by; so none is kept, and none is computed that the run would not need anyway.
 
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
 
-use crate::array::Dense;
-use crate::statistics;
-use crate::tape::{Var, record};
-use crate::trace::Backward;
+use fanin_network::{Network, NodeId, ValueId, ValueKind};
 
-/// What came back at one place.
-#[derive(Clone, Debug)]
-pub(crate) struct Gradient {
-    /// Its size.
-    pub(crate) statistics: Backward,
-    /// Different slices along the axis of output units, where that was asked for.
-    pub(crate) distinct: Option<usize>,
-    /// Slices that are zero everywhere, likewise.
-    pub(crate) still: Option<usize>,
+use crate::array::{Array, Dense};
+use crate::error::RunError;
+use crate::input;
+use crate::interpreter::{Observer, Take};
+use crate::op;
+use crate::output;
+use crate::run::Feed;
+use crate::statistics::{self, Look};
+use crate::tape::{Place, Var};
+use crate::trace::{Observation, OutputObservation, ParameterObservation, Trace, Units};
+use crate::units::{unit_axis, value_axis};
+use crate::value::Item;
+
+/// What was seen where a gradient is marked.
+enum Seen {
+    /// An input, by its place among the observed ones.
+    Input(usize),
+    /// A value that a node put out, likewise.
+    Value(usize),
+    /// A parameter, with its output units and the elements of one that lie together.
+    Parameter(ValueId, Option<(usize, usize)>),
 }
 
-/// What the run's own thread tells the thread that waits for it.
-pub(crate) enum Message {
-    /// Steps done and all steps.
-    Progress(usize, usize),
-    /// The run has ended, well or not.
-    End,
+/// Observes a run forward and, where its feed says so, backward.
+pub(crate) struct Tracer<'a> {
+    network: &'a Network,
+    feed: Feed<'a>,
+    progress: Option<&'a (dyn Fn(usize, usize) + Send)>,
+    batch: usize,
+    inputs: Vec<Observation>,
+    values: Vec<Observation>,
+    parameters: HashMap<ValueId, ParameterObservation>,
+    output: Option<OutputObservation>,
+    /// By the number of the mark.
+    marks: Vec<Seen>,
+    /// Marks whose gradient has come.
+    returned: usize,
 }
 
-/// Where gradients are noted down, by place.
-#[derive(Clone)]
-pub(crate) struct Sink(Arc<Mutex<Notes>>);
-
-#[derive(Default)]
-struct Notes {
-    gradients: Vec<Option<Gradient>>,
-    seen: usize,
-    forward: usize,
-    progress: Option<Sender<Message>>,
-}
-
-impl Sink {
-    /// A sink without places; `forward` steps come before the first gradient.
-    pub(crate) fn new(forward: usize, progress: Option<Sender<Message>>) -> Self {
-        Self(Arc::new(Mutex::new(Notes {
-            forward,
+impl<'a> Tracer<'a> {
+    pub(crate) fn new(
+        network: &'a Network,
+        feed: Feed<'a>,
+        progress: Option<&'a (dyn Fn(usize, usize) + Send)>,
+    ) -> Self {
+        Self {
+            network,
+            feed,
             progress,
-            ..Notes::default()
-        })))
+            batch: 1,
+            inputs: Vec::new(),
+            values: Vec::new(),
+            parameters: HashMap::new(),
+            output: None,
+            marks: Vec::new(),
+            returned: 0,
+        }
     }
 
-    fn place(&self) -> usize {
-        self.0.lock().map_or(0, |mut notes| {
-            notes.gradients.push(None);
-            notes.gradients.len() - 1
+    /// The inputs, observed; the floating ones on the tape where the run goes backward.
+    pub(crate) fn inputs(&mut self, inputs: Vec<(ValueId, Item)>) -> Vec<(ValueId, Item)> {
+        self.batch = input::batch(self.network, &inputs);
+        let seen = inputs.into_iter().map(|(id, item)| match item {
+            Item::Float(var) => (id, Item::Float(self.input(id, &var))),
+            other => (id, other),
+        });
+        seen.collect()
+    }
+
+    fn input(&mut self, id: ValueId, var: &Var) -> Var {
+        let value = self.network.value(id);
+        let shape = var.dims();
+        let look = Look {
+            samples: samples(&shape, self.batch),
+            ..Look::default()
+        };
+        self.inputs.push(Observation {
+            node: value.name.clone(),
+            op: "Input".to_owned(),
+            value: value.name.clone(),
+            forward: statistics::forward(var.array(), look),
+            shape,
+            backward: None,
+        });
+        match self.mark(Seen::Input(self.inputs.len() - 1)) {
+            Some(place) => Var::leaf(var.array().clone(), place),
+            None => var.clone(),
+        }
+    }
+
+    /// A new mark; none where the run does not go backward.
+    fn mark(&mut self, seen: Seen) -> Option<Place> {
+        self.feed.backward.then(|| {
+            self.marks.push(seen);
+            self.marks.len() - 1
         })
     }
 
-    fn note(&self, place: usize, gradient: Gradient) {
-        if let Ok(mut notes) = self.0.lock() {
-            if let Some(slot) = notes.gradients.get_mut(place) {
-                *slot = Some(gradient);
+    /// Observes the parameters that no node reads: there are weights to look at all the same.
+    pub(crate) fn unread(&mut self, weights: &Take<'_>) -> Result<(), RunError> {
+        for parameter in &self.network.parameters {
+            if let ValueKind::Parameter(number) = self.network.value(parameter.value).kind
+                && !self.parameters.contains_key(&parameter.value)
+            {
+                let weight = weights(number, parameter)?;
+                self.parameter(parameter.value, weight);
             }
-            notes.seen += 1;
-            if let Some(progress) = &notes.progress {
-                let all = notes.gradients.len().max(1);
-                // Backward is the second half, in the forward half's units.
-                let done = notes.forward + notes.seen * notes.forward / all;
-                // Nobody listening is no reason to stop.
-                let _ = progress.send(Message::Progress(done, 2 * notes.forward));
+        }
+        Ok(())
+    }
+
+    /// Observes the output that the gradient is given at.
+    pub(crate) fn result(&mut self, id: ValueId, a: &Array) {
+        self.output = Some(output::observe(self.network, id, a));
+    }
+
+    /// A gradient has come to a mark.
+    pub(crate) fn gradient(&mut self, place: Place, g: &Array) {
+        let statistics = statistics::backward(g);
+        match self.marks.get(place) {
+            Some(Seen::Input(k)) => {
+                if let Some(input) = self.inputs.get_mut(*k) {
+                    input.backward = Some(statistics);
+                }
             }
+            Some(Seen::Value(k)) => {
+                if let Some(value) = self.values.get_mut(*k) {
+                    value.backward = Some(statistics);
+                }
+            }
+            Some(Seen::Parameter(id, units)) => {
+                if let Some(seen) = self.parameters.get_mut(id) {
+                    seen.gradient_rms = Some(statistics.rms);
+                    seen.gradient_non_finite = statistics.non_finite;
+                    if let (Some((count, inner)), Some(seen)) = (*units, &mut seen.units) {
+                        let g = Dense::new(g);
+                        seen.distinct_gradients = Some(statistics::distinct(&g, count, inner));
+                        seen.still_gradients = Some(statistics::still(&g, count, inner));
+                    }
+                }
+            }
+            None => {}
+        }
+        self.returned += 1;
+        if let Some(progress) = self.progress {
+            // Backward is the second half, in the forward half's units.
+            let half = self.network.nodes.len();
+            progress(
+                half + self.returned * half / self.marks.len().max(1),
+                2 * half,
+            );
         }
     }
 
-    /// What came back at a place; `None` if nothing did.
-    pub(crate) fn at(&self, place: usize) -> Option<Gradient> {
-        self.0.lock().ok()?.gradients.get(place)?.clone()
-    }
-
-    /// The value with its gradient observed, and the place it will be noted at.
-    pub(crate) fn value(&self, x: &Var) -> (Var, Option<usize>) {
-        if !x.tracked() {
-            return (x.clone(), None);
+    /// All that was seen.
+    pub(crate) fn finish(mut self) -> Trace {
+        let parameters = self.network.parameters.iter();
+        let parameters = parameters
+            .filter_map(|p| self.parameters.remove(&p.value))
+            .collect();
+        Trace {
+            values: self.values,
+            parameters,
+            inputs: self.inputs,
+            output: self.output.unwrap_or_default(),
+            batch: self.batch,
         }
-        let place = self.place();
-        let sink = self.clone();
-        let observed = record(&[x], x.array().clone(), move |g, _| {
-            let statistics = statistics::backward(&g);
-            sink.note(
-                place,
-                Gradient {
-                    statistics,
-                    distinct: None,
-                    still: None,
-                },
-            );
-            vec![Some(g)]
+    }
+}
+
+impl Observer for Tracer<'_> {
+    fn parameter(&mut self, id: ValueId, weight: Array) -> Var {
+        let Some(parameter) = self.network.as_parameter(id) else {
+            return Var::constant(weight);
+        };
+        let data = Dense::new(&weight);
+        let (mean, rms, range, non_finite) = statistics::parameter(&data);
+        let axis = unit_axis(parameter);
+        let units = axis.map(|(count, inner)| Units {
+            count,
+            distinct_weights: statistics::distinct(&data, count, inner),
+            distinct_gradients: None,
+            still_gradients: None,
         });
-        (observed, Some(place))
+        let observation = ParameterObservation {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            mean,
+            rms,
+            range,
+            non_finite,
+            gradient_rms: None,
+            gradient_non_finite: 0,
+            units,
+        };
+        self.parameters.insert(id, observation);
+        match self.mark(Seen::Parameter(id, axis)) {
+            Some(place) => Var::leaf(weight, place),
+            None => Var::constant(weight),
+        }
     }
 
-    /// A parameter as a leaf whose gradient is observed and dropped; `units` is the number of
-    /// output units and the elements between them, for weights that have several.
-    pub(crate) fn parameter(
-        &self,
-        x: crate::array::Array,
-        units: Option<(usize, usize)>,
-    ) -> (Var, usize) {
-        let place = self.place();
-        let sink = self.clone();
-        // The leaf itself has no elements: nothing is left for a gradient to be kept in.
-        let leaf = Var::leaf(crate::array::array(&[0], Vec::new()));
-        let observed = record(&[&leaf], x, move |g, _| {
-            let statistics = statistics::backward(&g);
-            let rows = units.map(|(count, inner)| {
-                let g = Dense::new(&g);
-                (
-                    statistics::distinct(&g, count, inner),
-                    statistics::still(&g, count, inner),
-                )
-            });
-            sink.note(
-                place,
-                Gradient {
-                    statistics,
-                    distinct: rows.map(|(distinct, _)| distinct),
-                    still: rows.map(|(_, still)| still),
-                },
-            );
-            vec![Some(crate::array::array(&[0], Vec::new()))]
+    fn output(&mut self, id: NodeId, value: ValueId, var: Var) -> Var {
+        let node = self.network.node(id);
+        let shape = var.dims();
+        let look = Look {
+            samples: samples(&shape, self.batch),
+            flat: op::flat(self.network, node),
+            units: op::makes_zeros(self.network, node)
+                .then(|| value_axis(self.network, id, &shape))
+                .flatten(),
+        };
+        self.values.push(Observation {
+            node: node.name.clone(),
+            op: node.op.clone(),
+            value: self.network.value(value).name.clone(),
+            forward: statistics::forward(var.array(), look),
+            shape,
+            backward: None,
         });
-        (observed, place)
+        if !var.tracked() {
+            return var;
+        }
+        match self.mark(Seen::Value(self.values.len() - 1)) {
+            Some(place) => var.watched(place),
+            None => var,
+        }
     }
+
+    fn computed(&mut self, done: usize) {
+        if let Some(progress) = self.progress {
+            let halves = if self.feed.backward { 2 } else { 1 };
+            progress(done, halves * self.network.nodes.len());
+        }
+    }
+}
+
+/// The number of samples along axis 0, if that is what it counts.
+fn samples(shape: &[usize], batch: usize) -> Option<usize> {
+    (batch > 1 && shape.len() > 1 && shape.first() == Some(&batch)).then_some(batch)
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::Histogram;
 use crate::array::{Array, CHUNK, Dense, dims};
-use crate::trace::{Backward, Forward, Units};
+use crate::trace::{Backward, Forward};
 
 /// Outputs of an operator at or outside of which it is flat.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,40 +119,14 @@ fn sums(x: &[f32], flat: Option<Flat>) -> Sums {
     parts.into_iter().fold(Sums::default(), Sums::add)
 }
 
-/// The elements in whatever order they lie, where the array covers its storage without gaps; a
-/// copy in C order where not.
-fn any_order(a: &Array) -> Dense {
-    let layout = a.layout();
-    let mut axes: Vec<(isize, usize)> = layout
-        .strides()
-        .iter()
-        .copied()
-        .zip(layout.shape().iter().copied())
-        .filter(|&(_, d)| d != 1)
-        .collect();
-    axes.sort_unstable();
-    let mut step = 1;
-    let gapless = axes.iter().all(|&(stride, d)| {
-        let fits = stride == step;
-        step *= d as isize;
-        fits
-    });
-    if gapless {
-        let flat = burn_flex::Layout::new(
-            vec![layout.num_elements()].into(),
-            vec![1],
-            layout.start_offset(),
-        );
-        Dense::new(&a.clone().with_layout(flat))
-    } else {
-        Dense::new(a)
-    }
-}
-
 /// Statistics of a value.
 pub(crate) fn forward(a: &Array, look: Look) -> Forward {
     let ordered = look.samples.is_some() || look.units.is_some();
-    let x = if ordered { Dense::new(a) } else { any_order(a) };
+    let x = if ordered {
+        Dense::new(a)
+    } else {
+        Dense::in_any_order(a)
+    };
     let all = sums(&x, look.flat);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
     let n = (x.len().max(1)) as f64;
@@ -172,7 +146,7 @@ pub(crate) fn forward(a: &Array, look: Look) -> Forward {
 
 /// Statistics of a gradient, and the gradient in a form that need not be copied again.
 pub(crate) fn backward(g: &Array) -> Backward {
-    let x = any_order(g);
+    let x = Dense::in_any_order(g);
     let all = sums(&x, None);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
     let rms = (all.square / finite).sqrt();
@@ -335,16 +309,6 @@ fn hashes(x: &[f32], shape: [usize; 3], units: &[usize], limit: usize) -> Vec<u6
             hashes
         })
         .collect()
-}
-
-/// The units of a weight: how many there are and how many differ.
-pub(crate) fn units(x: &[f32], count: usize, inner: usize) -> Units {
-    Units {
-        count,
-        distinct_weights: distinct(x, count, inner),
-        distinct_gradients: None,
-        still_gradients: None,
-    }
 }
 
 #[cfg(test)]

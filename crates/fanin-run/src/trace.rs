@@ -109,7 +109,7 @@ pub struct Units {
 }
 
 /// What was observed at the output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OutputObservation {
     /// Name of the value.
     pub value: String,

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use fanin::Seed;
 use fanin_network::Network;
+use fanin_network::memory::FreeMemory;
+use fanin_run::Need;
 use fanin_run::train::{Optimizer, TrainOptions, Trainer, train};
 
 use crate::outcome::{Course, judge, smooth, span};
@@ -44,7 +46,7 @@ pub struct Settings {
     /// Steps at which gradients and units are looked at; the last step is looked at anyway.
     pub looks: Vec<usize>,
     /// Trainings side by side, each on one thread; `None` for as many as there are processors and
-    /// 4 GiB of memory have room for. What they come to does not depend on it.
+    /// free memory has room for. What they come to does not depend on it.
     pub workers: Option<usize>,
 }
 
@@ -79,7 +81,8 @@ pub(crate) type Probe<'p> = dyn Fn(usize, usize, &Trainer<'_>) + Sync + 'p;
 ///
 /// # Errors
 ///
-/// Settings without sense, a network that cannot be run on the data, weights that cannot be made.
+/// Settings without sense, a network that cannot be run on the data or whose training takes more
+/// memory than is free, weights that cannot be made.
 pub fn compare(
     network: &Network,
     starts: &[Start<'_>],
@@ -104,6 +107,7 @@ pub(crate) fn compare_probed(
     let begun = Instant::now();
     let batch = Form::of(network)?.batch();
     let rates = rates(settings)?;
+    Need::training(network, settings.optimizer).fits(FreeMemory::now())?;
     let bench = Bench {
         network,
         dataset,
@@ -300,23 +304,10 @@ fn verdicts(chance: f64, results: &mut [StartResult], cut: bool) -> Option<f64> 
     target
 }
 
-/// Bytes that all trainings side by side may take together, unless a single one takes more.
-const MEMORY: usize = 4 << 30;
+/// Bytes that all trainings side by side may take together where it is not known what is free.
+const MEMORY: u64 = 4 << 30;
 /// Steps below which fewer rates are tried.
 const ENOUGH: usize = 60;
-
-/// About the bytes that one training takes: every value of the network forward and backward; every
-/// parameter as it started and as it is, its gradient and what the optimizer keeps.
-fn footprint(network: &Network, optimizer: Optimizer) -> usize {
-    let count = |shape: &[usize]| shape.iter().fold(4usize, |n, &d| n.saturating_mul(d));
-    let shapes = network.values.iter().filter_map(|v| v.shape.as_deref());
-    let values = shapes.fold(0usize, |n, shape| n.saturating_add(count(shape)));
-    let parameters = network.parameters.iter();
-    let parameters = parameters.fold(0usize, |n, p| n.saturating_add(count(&p.shape)));
-    values
-        .saturating_mul(2)
-        .saturating_add(parameters.saturating_mul(3 + optimizer.memory()))
-}
 
 #[derive(Clone, Copy)]
 struct Job {
@@ -374,7 +365,10 @@ impl Bench<'_> {
     fn workers(&self) -> usize {
         let fitting = || {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            processors.min(MEMORY / footprint(self.network, self.settings.optimizer).max(1))
+            let free = FreeMemory::now().bytes().unwrap_or(MEMORY);
+            let each = Need::training(self.network, self.settings.optimizer);
+            let each = each.bytes().unwrap_or(u64::MAX).max(1);
+            usize::try_from(free / each).map_or(processors, |fit| processors.min(fit))
         };
         self.settings.workers.unwrap_or_else(fitting).max(1)
     }

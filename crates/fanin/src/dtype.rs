@@ -7,6 +7,8 @@ use std::str::FromStr;
 ///
 /// `f32` is the definition: the narrower formats are the `f32` value rounded to nearest even, and `f64` is computed in
 /// double precision from the same words and agrees with `f32` to its rounding.
+///
+/// A match over it is exhaustive, on purpose: whoever writes numbers has to answer for a further format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
     /// IEEE binary64.

@@ -36,6 +36,7 @@ impl Fans {
 
 /// Which fan a variance is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mode {
     /// Keeps the second moment of the forward signal.
     #[default]

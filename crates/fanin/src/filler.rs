@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::initializers::{Orthogonal, Spans, Structured};
+use crate::initializers::{Haar, Structured};
 use crate::sampler::Sampler;
+use crate::spans::Spans;
 use crate::text::Number;
 use crate::{Element, Stream, parallel};
 
@@ -38,46 +39,46 @@ pub struct RangeError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filler {
     len: u64,
-    pub(crate) kind: Kind,
+    pub(crate) values: Values,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum Values {
     /// Every element by the same rule.
     Each(Sampler),
     /// Fused parts, each by its own rule, all of one stream.
     Parts(Spans, Vec<Sampler>),
-    Orthogonal(Orthogonal),
+    Orthogonal(Haar),
     Structured(Structured),
     /// Blocks with a sub-stream each.
     Concat(Spans, Vec<Filler>),
 }
 
 impl Filler {
-    pub(crate) fn new(len: u64, kind: Kind) -> Self {
-        Self { len, kind }
+    pub(crate) fn new(len: u64, values: Values) -> Self {
+        Self { len, values }
     }
 
-    pub(crate) fn into_kind(self) -> Kind {
-        self.kind
+    pub(crate) fn into_values(self) -> Values {
+        self.values
     }
 
     /// The same values times a positive factor, which goes into the numbers of the distributions.
     pub(crate) fn scaled(&self, factor: f64) -> Self {
-        let kind = match self.kind.clone() {
-            Kind::Each(sampler) => Kind::Each(sampler.scaled(factor)),
-            Kind::Parts(spans, samplers) => {
+        let values = match self.values.clone() {
+            Values::Each(sampler) => Values::Each(sampler.scaled(factor)),
+            Values::Parts(spans, samplers) => {
                 let scaled = samplers.iter().map(|sampler| sampler.scaled(factor));
-                Kind::Parts(spans, scaled.collect())
+                Values::Parts(spans, scaled.collect())
             }
-            Kind::Orthogonal(orthogonal) => Kind::Orthogonal(orthogonal.scaled(factor)),
-            Kind::Structured(structured) => Kind::Structured(structured.scaled(factor)),
-            Kind::Concat(spans, parts) => {
+            Values::Orthogonal(orthogonal) => Values::Orthogonal(orthogonal.scaled(factor)),
+            Values::Structured(structured) => Values::Structured(structured.scaled(factor)),
+            Values::Concat(spans, parts) => {
                 let scaled = parts.iter().map(|part| part.scaled(factor));
-                Kind::Concat(spans, scaled.collect())
+                Values::Concat(spans, scaled.collect())
             }
         };
-        Self::new(self.len, kind)
+        Self::new(self.len, values)
     }
 
     /// Elements of the whole tensor.
@@ -119,17 +120,17 @@ impl Filler {
     }
 
     pub(crate) fn write<T: Element>(&self, stream: &Stream, start: u64, out: &mut [T]) {
-        match &self.kind {
-            Kind::Each(sampler) => sampler.fill(stream, start, out),
-            Kind::Parts(spans, samplers) => parallel::pieces(start, out, |start, out| {
+        match &self.values {
+            Values::Each(sampler) => sampler.fill(stream, start, out),
+            Values::Parts(spans, samplers) => parallel::pieces(start, out, |start, out| {
                 spans.runs(start, out.len(), |part, _, range| {
                     let begin = start + range.start as u64;
                     samplers[part].fill_serially(stream, begin, &mut out[range]);
                 });
             }),
-            Kind::Orthogonal(orthogonal) => orthogonal.fill(stream, start, out),
-            Kind::Structured(structured) => structured.fill(stream, start, out),
-            Kind::Concat(spans, parts) => {
+            Values::Orthogonal(orthogonal) => orthogonal.fill(stream, start, out),
+            Values::Structured(structured) => structured.fill(stream, start, out),
+            Values::Concat(spans, parts) => {
                 let streams: Vec<Stream> = (0..parts.len())
                     .map(|k| stream.substream(&format!("concat/{k}")))
                     .collect();
@@ -143,7 +144,7 @@ impl Filler {
     /// Standard deviation of the values before they are rounded to the element type; of an orthogonal matrix, the root
     /// mean square of its entries. `None` for what is not drawn at all, as an identity, and what contains it.
     pub fn expected_std(&self) -> Option<f64> {
-        if let Kind::Each(sampler) = &self.kind {
+        if let Values::Each(sampler) = &self.values {
             return Some(sampler.std());
         }
         let (mean, square) = self.moments()?;
@@ -153,11 +154,11 @@ impl Filler {
     /// Whether slices share work that is done once if they are filled upwards, one after the other, such as the reflections
     /// of an orthogonal matrix. Others may as well be filled in any order.
     pub fn shares_work(&self) -> bool {
-        match &self.kind {
-            Kind::Each(_) | Kind::Parts(..) => false,
-            Kind::Orthogonal(_) => true,
-            Kind::Structured(structured) => structured.shares_work(),
-            Kind::Concat(_, parts) => parts.iter().any(Self::shares_work),
+        match &self.values {
+            Values::Each(_) | Values::Parts(..) => false,
+            Values::Orthogonal(_) => true,
+            Values::Structured(structured) => structured.shares_work(),
+            Values::Concat(_, parts) => parts.iter().any(Self::shares_work),
         }
     }
 
@@ -179,12 +180,12 @@ impl Filler {
                     (mean + share * m, square + share * s)
                 })
         };
-        match &self.kind {
-            Kind::Each(sampler) => Some(of(sampler)),
-            Kind::Parts(spans, samplers) => Some(mix(spans, samplers.iter().map(of).collect())),
-            Kind::Orthogonal(orthogonal) => Some((0.0, orthogonal.rms().powi(2))),
-            Kind::Structured(structured) => structured.moments(),
-            Kind::Concat(spans, parts) => Some(mix(
+        match &self.values {
+            Values::Each(sampler) => Some(of(sampler)),
+            Values::Parts(spans, samplers) => Some(mix(spans, samplers.iter().map(of).collect())),
+            Values::Orthogonal(orthogonal) => Some((0.0, orthogonal.rms().powi(2))),
+            Values::Structured(structured) => structured.moments(),
+            Values::Concat(spans, parts) => Some(mix(
                 spans,
                 parts.iter().map(Self::moments).collect::<Option<_>>()?,
             )),
@@ -195,15 +196,15 @@ impl Filler {
 impl fmt::Display for Filler {
     /// What the values are, with the numbers settled.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Each(sampler) => sampler.fmt(f),
-            Kind::Parts(spans, samplers) => {
+        match &self.values {
+            Values::Each(sampler) => sampler.fmt(f),
+            Values::Parts(spans, samplers) => {
                 for (i, (size, sampler)) in spans.sizes().zip(samplers).enumerate() {
                     write!(f, "{}{size}: {sampler}", if i == 0 { "" } else { "; " })?;
                 }
                 Ok(())
             }
-            Kind::Orthogonal(orthogonal) => {
+            Values::Orthogonal(orthogonal) => {
                 write!(
                     f,
                     "orthogonal, gain {}, rms {}",
@@ -211,8 +212,8 @@ impl fmt::Display for Filler {
                     Number(orthogonal.rms())
                 )
             }
-            Kind::Structured(structured) => structured.fmt(f),
-            Kind::Concat(spans, parts) => {
+            Values::Structured(structured) => structured.fmt(f),
+            Values::Concat(spans, parts) => {
                 for (i, (size, part)) in spans.sizes().zip(parts).enumerate() {
                     write!(f, "{}{size}: {part}", if i == 0 { "" } else { "; " })?;
                 }

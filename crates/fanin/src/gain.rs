@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::moments;
+use crate::expectation::expectation;
 
 /// 1 / √E[φ(z)²] for z ~ N(0, 1): the factor on the next layer's weights that undoes what φ does to the second moment.
 ///
@@ -26,11 +26,7 @@ impl Gain {
     ///
     /// Infinite for a function that is 0 almost everywhere, NaN where the function is.
     pub fn of_fn(activation: impl Fn(f64) -> f64) -> Self {
-        Self::of_second_moment(moments::expectation(
-            |x| activation(x) * activation(x),
-            0.0,
-            1.0,
-        ))
+        Self::of_second_moment(expectation(|x| activation(x) * activation(x), 0.0, 1.0))
     }
 
     /// The gain of an activation with this E[φ(z)²].

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// assert!(Isa::available().any(|isa| isa == Isa::active()));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Isa {
     /// Safe Rust, one value at a time as far as the source goes; the compiler may use the target's base vectors.
     Portable,

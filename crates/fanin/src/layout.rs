@@ -4,6 +4,7 @@ use crate::Fans;
 
 /// What one axis of a tensor counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Axis {
     /// Output units or channels.
     Output,
@@ -50,6 +51,7 @@ pub struct Layout {
 
 /// Why a shape does not fit a layout, or has no fans.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LayoutError {
     /// The number of axes differs.
     #[error("shape {shape:?} has {} axes where the layout has {expected}", shape.len())]
@@ -450,6 +452,7 @@ impl Layout {
 
 /// One of the matrices of a fused weight; see [`Layout::parts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     whole: Vec<usize>,
     axis: usize,

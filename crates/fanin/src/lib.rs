@@ -93,6 +93,7 @@
 mod activation;
 mod dtype;
 mod element;
+mod expectation;
 mod fans;
 mod filler;
 mod float8;
@@ -107,6 +108,7 @@ mod sampler;
 mod seed;
 mod simd;
 mod slice;
+mod spans;
 pub mod stream;
 mod text;
 

@@ -7,6 +7,7 @@
 mod cases;
 
 use cases::{CASES, NAME, SEED, hashes, stacked, whole};
+use fanin::initializers::{Normal, Orthogonal};
 use fanin::isa::Isa;
 use fanin::{F8E4M3, F8E5M2, Initializer, Layout, Stream};
 use half::{bf16, f16};
@@ -137,7 +138,7 @@ proptest! {
     #[test]
     fn far_elements_are_reached_at_once(start in 0u64..1 << 62) {
         let shape = [1usize << 31, 1 << 31, 2];
-        let filler = Initializer::Normal { mean: 0.0, std: 1.0 }.resolve(&shape, &stacked()).unwrap();
+        let filler = Initializer::from(Normal { mean: 0.0, std: 1.0 }).resolve(&shape, &stacked()).unwrap();
         let stream = Stream::new(SEED, NAME);
         let mut ten = [0f32; 10];
         filler.fill(&stream, start, &mut ten).unwrap();
@@ -154,7 +155,7 @@ fn concurrent_slices_of_one_orthogonal_matrix() {
     let shape = [256, 256];
     let layout = Layout::linear_out_in();
     let whole = whole::<f32>("orthogonal", &shape, &layout);
-    let filler = Initializer::Orthogonal { gain: 1.0 }
+    let filler = Initializer::from(Orthogonal { gain: 1.0 })
         .resolve(&shape, &layout)
         .unwrap();
     let mut parts = vec![0f32; whole.len()];

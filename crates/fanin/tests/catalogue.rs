@@ -239,6 +239,25 @@ fn every_entry_of_the_catalogue_has_a_case() {
     }
 }
 
+/// The table of the crate's documentation lists every name; families stand as `kaiming_…`.
+#[test]
+fn the_overview_names_every_initializer() {
+    let table: Vec<&str> = include_str!("../src/lib.rs")
+        .lines()
+        .filter(|line| line.starts_with("//! | "))
+        .collect();
+    let table = table.concat();
+    for entry in catalogue() {
+        let family = entry.name.split('_').next().unwrap_or_default();
+        let named = table.contains(&format!("`{}`", entry.name));
+        assert!(
+            named || table.contains(&format!("`{family}_…`")),
+            "{} is missing from the table in lib.rs",
+            entry.name
+        );
+    }
+}
+
 #[test]
 fn halves_are_the_rounded_f32_and_f64_agrees() {
     for case in CASES {

@@ -1,6 +1,7 @@
 //! F602: the output starts with another prior than the data.
 
 use fanin::Initializer;
+use fanin::initializers::{Concat, Constant};
 
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
@@ -59,7 +60,7 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
     }
     let fix = bias.filter(|_| classes <= SPELLED).map(|bias| Fix {
         parameter: bias.name.clone(),
-        initializer: Initializer::Concat {
+        initializer: Initializer::from(Concat {
             axis: 0,
             parts: counts
                 .iter()
@@ -67,10 +68,10 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
                     // A class that never came counts as half a sample.
                     let share = (count as f64).max(0.5) / total as f64;
                     let value = share.ln();
-                    (1, Initializer::Constant { value })
+                    (1, Initializer::from(Constant { value }))
                 })
                 .collect(),
-        },
+        }),
         why: "the log of the class frequencies: the first loss is then that of knowing how frequent each class is (Karpathy 2019)".to_owned(),
     });
     Some(Finding {

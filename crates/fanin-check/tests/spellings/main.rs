@@ -29,7 +29,7 @@ struct Told {
 
 fn open(bytes: &[u8]) -> (onnx::Folder, Network) {
     let folder = onnx::folder(bytes);
-    let network = Network::open(folder.path.to_str().unwrap(), &Dims::default()).unwrap();
+    let network = fanin_network::open(folder.path.to_str().unwrap(), &Dims::default()).unwrap();
     (folder, network)
 }
 

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, bail};
 use fanin::{DType, Seed};
 use fanin_check::{Basis, Change, Checkup, Fixed, Optimizer, Options, Repeats, SeedShare, Verdict};
+use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Payload, Weights};
 use fanin_plan::Plan;
 use fanin_report::Report;
-use fanin_run::Data;
+use fanin_run::{Data, Need};
 
 use crate::args::{CheckArgs, FixMode, Format, OptimizerName};
 use crate::commands::{check, has_folder, make_plan, open, read_plan, write_text};
@@ -23,9 +24,13 @@ pub(crate) fn run(args: &CheckArgs, printer: &mut Printer) -> anyhow::Result<Sta
     has_folder(args.html.as_deref())?;
     has_folder(args.output.as_deref())?;
     let (network, data) = open(&args.model, args.data.as_deref())?;
-    let (data, labels) = split_labels(data);
+    let (data, labels) = match data {
+        Some(data) => fanin_check::split_labels(&network, data),
+        None => (None, None),
+    };
+    Need::check(&network).fits(FreeMemory::now())?;
     let (plan, weights) = weights(args, &network, printer)?;
-    let options = options(args, &network, labels.as_ref())?;
+    let options = options(args, &network, labels.as_ref(), data.as_ref())?;
     let judge = |plan: Option<&Plan>, weights: &Weights, seed: u64| {
         let options = Options {
             seed,
@@ -298,6 +303,7 @@ fn options(
     args: &CheckArgs,
     network: &Network,
     labels: Option<&HostTensor>,
+    data: Option<&Data>,
 ) -> anyhow::Result<Options> {
     let dtype = args.dtype.as_deref().map(str::parse::<DType>).transpose()?;
     let optimizer = match (args.optimizer, args.lr) {
@@ -308,7 +314,7 @@ fn options(
         _ => None,
     };
     let class_counts = labels
-        .map(|labels| count_classes(labels, network))
+        .map(|labels| fanin_check::class_counts(network, labels, data))
         .transpose()?;
     Ok(Options {
         model: args.model.model.clone(),
@@ -318,47 +324,6 @@ fn options(
         class_counts,
         ..Options::default()
     })
-}
-
-/// Takes the array `labels` out of the user's data: it is no input.
-fn split_labels(data: Option<Data>) -> (Option<Data>, Option<HostTensor>) {
-    let Some(data) = data else {
-        return (None, None);
-    };
-    let Some(labels) = data.get("labels").cloned() else {
-        return (Some(data), None);
-    };
-    let others = data.names().filter(|name| *name != "labels");
-    let rest = others.filter_map(|name| Some((name.to_owned(), data.get(name)?.clone())));
-    (Some(Data::new(rest.collect())), Some(labels))
-}
-
-/// How many labels name each class of the first output.
-fn count_classes(labels: &HostTensor, network: &Network) -> anyhow::Result<Vec<u64>> {
-    let output = network.outputs.first().map(|id| network.value(*id));
-    let shape = output
-        .and_then(|value| value.shape.as_deref())
-        .unwrap_or(&[]);
-    let axis = if shape.len() >= 4 {
-        1
-    } else {
-        shape.len().saturating_sub(1)
-    };
-    let classes = shape.get(axis).copied().unwrap_or(0);
-    let Some(values) = labels.to_i64() else {
-        bail!("the array `labels` holds no whole numbers; write class indices from 0");
-    };
-    let mut counts = vec![0u64; classes];
-    for value in values {
-        let slot = usize::try_from(value).ok().and_then(|k| counts.get_mut(k));
-        let Some(slot) = slot else {
-            bail!(
-                "the array `labels` has a class {value}, but the output has {classes} classes, from 0 on"
-            );
-        };
-        *slot += 1;
-    }
-    Ok(counts)
 }
 
 /// Prints the report and writes the page, if one was asked for.

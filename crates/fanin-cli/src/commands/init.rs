@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use fanin_check::Options;
+use fanin_network::memory::FreeMemory;
 use fanin_network::{Network, Source, onnx};
 use fanin_plan::{FillOptions, Plan};
 use fanin_report::Report;
+use fanin_run::Need;
 
 use crate::args::{Format, InitArgs};
 use crate::commands::check::{rows, status};
@@ -15,6 +17,13 @@ use crate::output::{Printer, Status};
 
 pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Status> {
     let (network, data) = open(&args.model, args.data.as_deref())?;
+    let (data, labels) = match data {
+        Some(data) => fanin_check::split_labels(&network, data),
+        None => (None, None),
+    };
+    let class_counts = labels
+        .map(|labels| fanin_check::class_counts(&network, &labels, data.as_ref()))
+        .transpose()?;
     let plan = make_plan(&network, &args.recipe, args.dtype.as_deref(), printer)?;
     let folder = args
         .output
@@ -24,6 +33,7 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
     if !args.force {
         files.refuse_other_weights(&plan)?;
     }
+    Need::check(&network).fits(FreeMemory::now())?;
     // What is checked is what is written: one fill in memory, rounded to the plan's type.
     let weights = plan.fill_weights()?;
     let checkup = check(
@@ -34,6 +44,7 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
         &Options {
             model: args.model.model.clone(),
             seed: args.recipe.seed,
+            class_counts,
             ..Options::default()
         },
         printer,

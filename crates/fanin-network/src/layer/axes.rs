@@ -142,12 +142,6 @@ impl Axes {
             .collect()
     }
 
-    /// Whether the value is made of the whole tensor.
-    pub(crate) fn is_whole(&self) -> bool {
-        let whole = self.shape.iter().map(|&size| 0..size);
-        self.region().into_iter().eq(whole)
-    }
-
     /// Whether each element of the value is an element of the tensor of its own, or would be if the
     /// value held nothing else (`Concat`).
     pub(crate) fn is_carrier(&self) -> bool {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::proto;
 use super::wire;
+use super::{TORCH_EXPORT, proto};
 use crate::NetworkError;
 use crate::storage::map;
 
@@ -80,7 +80,9 @@ impl ModelFile {
             return "this is a Git LFS pointer, not the model; fetch it with `git lfs pull`".into();
         }
         if head.starts_with(b"PK\x03\x04") {
-            return "this is a zip archive (PyTorch's .pt?), not an ONNX model; export the model with torch.onnx.export".into();
+            return format!(
+                "this is a zip archive (PyTorch's .pt?), not an ONNX model; export the model with `{TORCH_EXPORT}`"
+            );
         }
         if head.starts_with(b"\x89HDF") {
             return "this is an HDF5 file, not an ONNX model; convert the model with tf2onnx"

@@ -206,7 +206,8 @@ pub(super) fn shapes(declarations: &[Declaration], dims: &Dims) -> Result<Vec<Ve
     };
     for name in dims.inputs.keys() {
         let alias = name == Dims::SOLE && sole(declarations).is_some();
-        if !alias && !declarations.iter().any(|d| &d.name == name) {
+        let beside = name == Dims::LABELS;
+        if !alias && !beside && !declarations.iter().any(|d| &d.name == name) {
             let names: BTreeSet<_> = declarations
                 .iter()
                 .map(|d| format!("`{}`", d.name))

@@ -30,6 +30,11 @@ mod write;
 
 use std::path::Path;
 
+/// What writes a PyTorch module as a file that fanin reads as it was meant. Torch's own optimizer would
+/// fold batch norms into the weights before them, of a fresh model too, and rename parameters.
+pub const TORCH_EXPORT: &str =
+    "torch.onnx.export(model, (example,), \"model.onnx\", dynamo=True, optimize=False)";
+
 pub use encode::encode;
 pub use inputs::FreeDimension;
 pub use strip::strip;

@@ -12,13 +12,13 @@ use crate::{NodeId, Operator, ValueId};
 
 /// A normalization spelled out in primitive operations.
 #[derive(Clone, Debug)]
-pub(super) struct Normalized {
+pub(crate) struct Normalized {
     /// The normalized value, before or after a scale that the spelling contains.
-    pub(super) output: ValueId,
+    pub(crate) output: ValueId,
     /// The nodes that spell it.
-    pub(super) nodes: Vec<NodeId>,
+    pub(crate) nodes: Vec<NodeId>,
     /// What to call it.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// What a value is inside a spelling.

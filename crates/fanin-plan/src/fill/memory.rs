@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use fanin::{DType, Element, F8E4M3, F8E5M2};
+use fanin_network::memory::FreeMemory;
 use fanin_network::{ElementType, HostData, HostTensor, Weights};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::{BLOCK, Source, fault, human};
+use super::{BLOCK, Source, fault};
 use crate::{Entry, Plan, PlanError};
 
 impl Plan {
@@ -20,7 +21,7 @@ impl Plan {
     /// [`PlanError::Request`] where the weights do not fit in memory; [`Plan::fill_file`] needs a few
     /// blocks only.
     pub fn fill_weights(&self) -> Result<Weights, PlanError> {
-        self.room_in_memory()?;
+        self.room_in_memory(FreeMemory::now())?;
         let tensors = self
             .entries
             .par_iter()
@@ -29,25 +30,18 @@ impl Plan {
         Ok(Weights { tensors })
     }
 
-    /// Asks for all the memory at once and gives it back, so that a plan too large is refused before
-    /// anything is computed.
-    fn room_in_memory(&self) -> Result<(), PlanError> {
-        let bytes = self
-            .entries
-            .iter()
-            .try_fold(0u64, |sum, entry| {
-                let held = if entry.dtype == DType::F64 { 8 } else { 4 };
-                sum.checked_add(entry.elements()?.checked_mul(held)?)
-            })
-            .and_then(|bytes| usize::try_from(bytes).ok());
-        match bytes {
-            Some(bytes) if Vec::<u8>::new().try_reserve_exact(bytes).is_ok() => Ok(()),
-            _ => Err(PlanError::Request(format!(
-                "the weights of this plan ({}) do not fit in memory; write them to a file instead, which needs little",
-                self.bytes()
-                    .map_or_else(|| "more than can be counted".to_owned(), human)
-            ))),
-        }
+    /// Refuses a plan whose weights do not fit into what is free, before anything is computed.
+    fn room_in_memory(&self, free: FreeMemory) -> Result<(), PlanError> {
+        let bytes = self.entries.iter().try_fold(0u64, |sum, entry| {
+            let held = if entry.dtype == DType::F64 { 8 } else { 4 };
+            sum.checked_add(entry.elements()?.checked_mul(held)?)
+        });
+        free.holds(
+            "the weights of this plan do not fit in memory: they take",
+            bytes.filter(|&bytes| usize::try_from(bytes).is_ok()),
+            "write them to a file instead, which needs little",
+        )
+        .map_err(PlanError::Request)
     }
 
     fn tensor(&self, entry: &Entry) -> Result<HostTensor, PlanError> {

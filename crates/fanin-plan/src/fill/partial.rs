@@ -14,12 +14,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fanin_network::memory::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::BLOCK;
 use super::blocks::Tensor;
 use super::header::FileMap;
 use super::place::{self, folder, free_space, read_at, sentence, write_at};
-use super::{BLOCK, human};
 
 /// Marks a block as finished, above its checksum.
 const FINISHED: u64 = 1 << 32;
@@ -129,8 +130,8 @@ impl Partial {
         {
             return Err(format!(
                 "the weights take {}, and the disk has {} left; make room or choose another place",
-                human(missing),
-                human(free)
+                Bytes(missing),
+                Bytes(free)
             ));
         }
         if partial.found == Found::Nothing {

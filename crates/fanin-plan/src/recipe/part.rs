@@ -91,27 +91,29 @@ pub(super) fn unscaled(place: &Place<'_>, choice: Choice) -> Choice {
 fn times(initializer: &Initializer, factor: f64) -> Option<Initializer> {
     let mut scaled = initializer.clone();
     match &mut scaled {
-        Initializer::Constant { value } => *value *= factor,
-        Initializer::Uniform { low, high } => {
-            *low *= factor;
-            *high *= factor;
+        Initializer::Constant(own) => own.value *= factor,
+        Initializer::Uniform(own) => {
+            own.low *= factor;
+            own.high *= factor;
         }
-        Initializer::Normal { mean, std } | Initializer::TruncatedNormal { mean, std, .. } => {
-            *mean *= factor;
-            *std *= factor;
+        Initializer::Normal(own) => {
+            own.mean *= factor;
+            own.std *= factor;
         }
-        Initializer::XavierUniform { gain }
-        | Initializer::XavierNormal { gain }
-        | Initializer::XavierTruncated { gain }
-        | Initializer::KaimingUniform { gain, .. }
-        | Initializer::KaimingNormal { gain, .. }
-        | Initializer::KaimingTruncated { gain, .. }
-        | Initializer::LecunUniform { gain }
-        | Initializer::LecunNormal { gain }
-        | Initializer::LecunTruncated { gain }
-        | Initializer::Orthogonal { gain } => *gain *= factor,
-        Initializer::Concat { parts, .. } => {
-            for (_, part) in parts {
+        Initializer::TruncatedNormal(own) => {
+            own.mean *= factor;
+            own.std *= factor;
+        }
+        Initializer::XavierUniform(own) => own.gain *= factor,
+        Initializer::XavierNormal(own) => own.gain *= factor,
+        Initializer::KaimingUniform(own) => own.gain *= factor,
+        Initializer::KaimingNormal(own) => own.gain *= factor,
+        Initializer::LecunNormal(own) => {
+            return Some(build::fan_in_normal(own.gain * factor));
+        }
+        Initializer::Orthogonal(own) => own.gain *= factor,
+        Initializer::Concat(own) => {
+            for (_, part) in &mut own.parts {
                 if let Some(times) = times(part, factor) {
                     *part = times;
                 }

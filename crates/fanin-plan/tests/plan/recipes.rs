@@ -230,27 +230,29 @@ fn gpt2_scales_only_the_ends_of_branches() {
 
 #[test]
 fn a_plain_recipe_treats_all_weights_alike_and_nothing_else() {
-    use fanin::Initializer::{KaimingNormal, LecunNormal, Normal, Ones, Orthogonal, Zeros};
+    use fanin::initializers::{KaimingNormal, LecunNormal, Normal, Orthogonal, XavierUniform};
     use fanin::{Initializer, Mode};
     let weights: [(Recipe, Initializer); 6] = [
-        (Recipe::Zeros, Zeros),
+        (Recipe::Zeros, Initializer::zeros()),
         (
             Recipe::Random,
             Normal {
                 mean: 0.0,
                 std: 1.0,
-            },
+            }
+            .into(),
         ),
-        (Recipe::Xavier, Initializer::XavierUniform { gain: 1.0 }),
+        (Recipe::Xavier, XavierUniform { gain: 1.0 }.into()),
         (
             Recipe::He,
             KaimingNormal {
                 mode: Mode::FanIn,
                 gain: std::f64::consts::SQRT_2,
-            },
+            }
+            .into(),
         ),
-        (Recipe::Lecun, LecunNormal { gain: 1.0 }),
-        (Recipe::Orthogonal, Orthogonal { gain: 1.0 }),
+        (Recipe::Lecun, LecunNormal { gain: 1.0 }.into()),
+        (Recipe::Orthogonal, Orthogonal { gain: 1.0 }.into()),
     ];
     for (recipe, expected) in weights {
         let chosen = |role, shape: &[usize], axes| {
@@ -266,15 +268,15 @@ fn a_plain_recipe_treats_all_weights_alike_and_nothing_else() {
         ] {
             assert_eq!(chosen(role, &[8, 6], "oi"), expected, "{recipe} {role}");
         }
-        assert_eq!(chosen(Role::Bias, &[8], "o"), Zeros);
-        assert_eq!(chosen(Role::NormScale, &[8], "o"), Ones);
+        assert_eq!(chosen(Role::Bias, &[8], "o"), Initializer::zeros());
+        assert_eq!(chosen(Role::NormScale, &[8], "o"), Initializer::ones());
         let embedding = chosen(Role::Embedding, &[8, 6], "oi");
         assert_eq!(
             embedding,
-            Normal {
+            Initializer::from(Normal {
                 mean: 0.0,
                 std: 0.02
-            }
+            })
         );
     }
 }

@@ -77,7 +77,7 @@ fn globs_cross_dots_and_slashes_and_find_aliases() {
         .iter()
         .map(|entry| &entry.initializer)
         .collect();
-    assert_eq!(found, [&Initializer::Ones, &Initializer::Zeros]);
+    assert_eq!(found, [&Initializer::ones(), &Initializer::zeros()]);
     assert_eq!(outcome.warnings, []);
 }
 

@@ -5,7 +5,6 @@ mod html;
 mod json;
 mod layers;
 mod lesson;
-mod lines;
 mod sentence;
 mod terminal;
 
@@ -13,9 +12,6 @@ use fanin_check::Verdict;
 use fanin_train::{Comparison, Outcome};
 
 pub use lesson::LessonReport;
-
-/// Colours and dashes there are for lines; further starts take them round again.
-const HUES: usize = 8;
 
 /// Everything that the report of a comparison shows.
 #[derive(Clone, Copy, Debug)]

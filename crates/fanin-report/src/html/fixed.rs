@@ -1,40 +1,40 @@
 //! Before and after `--fix`, side by side.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use fanin_check::{Finding, Fixed, ValueRow};
 
-use super::{escape, prose, verdict_name};
+use super::{Section, verdict_name};
 use crate::Report;
 use crate::chart::{HALF, Point, depth_curve, scale_of, title};
 use crate::layers::Layer;
+use crate::markup::{Html, prose, template};
 use crate::number::{brief, short};
+use crate::page::{Column, curve, details, table};
 use crate::terminal::severity_name;
 
 /// The section; nothing if nothing was changed.
-pub(crate) fn section(page: &mut String, report: &Report<'_>, layers: &[Layer<'_>]) {
-    let Some(fixed) = &report.checkup.fixed else {
-        return;
-    };
-    let (before, after) = (fixed.verdict_before, report.checkup.verdict);
+pub(super) fn section(report: &Report<'_>, layers: &[Layer<'_>]) -> Option<Section> {
+    let fixed = report.checkup.fixed.as_ref()?;
     let made = match fixed.changes.len() {
         1 => "one change".to_owned(),
         n => format!("{n} changes"),
     };
-    // Writing into a String does not fail.
-    let _ = write!(
-        page,
-        "<section id=\"fix\"><h2>Before and after the fix</h2><p>{made}, by <code>--fix {}</code>: \
-         <b class=\"{b}\">{b}</b> before, <b class=\"{a}\">{a}</b> after.</p>",
-        escape(&fixed.how),
-        b = verdict_name(before),
-        a = verdict_name(after),
-    );
-    curves(page, fixed, layers);
-    findings(page, &fixed.findings_before, &report.checkup.findings);
-    changes(page, fixed);
-    page.push_str("</section>");
+    Some(Section {
+        id: "fix",
+        name: "Before and after",
+        heading: "Before and after the fix".to_owned(),
+        body: template!(
+            "checkup/fixed.html",
+            changes = made,
+            how = fixed.how,
+            before = verdict_name(fixed.verdict_before),
+            after = verdict_name(report.checkup.verdict),
+            curves = curves(fixed, layers),
+            findings = findings(&fixed.findings_before, &report.checkup.findings),
+            table = changes(fixed),
+        ),
+    })
 }
 
 /// The rms of one direction at one value.
@@ -52,7 +52,8 @@ fn backward(row: &ValueRow) -> (f64, Option<f64>, Option<[f64; 2]>) {
     }
 }
 
-fn curves(page: &mut String, fixed: &Fixed, layers: &[Layer<'_>]) {
+/// Each direction before and after, on one axis, so that heights compare.
+fn curves(fixed: &Fixed, layers: &[Layer<'_>]) -> Option<Html> {
     let before: BTreeMap<&str, &ValueRow> = fixed
         .values_before
         .iter()
@@ -63,13 +64,11 @@ fn curves(page: &mut String, fixed: &Fixed, layers: &[Layer<'_>]) {
         .iter()
         .map(|layer| Some((layer, *before.get(layer.row.value.as_str())?)))
         .collect();
-    let Some(pairs) = pairs.filter(|pairs| !pairs.is_empty()) else {
-        return;
-    };
-    page.push_str("<div class=\"pair\">");
-    for (direction, pick) in [("Forward", forward as Pick), ("Backward", backward as Pick)] {
-        let points = |rows: &mut dyn Iterator<Item = (&str, &ValueRow)>| -> Vec<Point> {
-            rows.map(|(name, row)| {
+    let pairs = pairs.filter(|pairs| !pairs.is_empty())?;
+    let figures = [("Forward", forward as Pick), ("Backward", backward as Pick)]
+        .into_iter()
+        .flat_map(|(direction, pick)| {
+            let point = |(name, row): (&str, &ValueRow)| {
                 let (measured, predicted, band) = pick(row);
                 Point {
                     title: title(name, measured, predicted, band),
@@ -78,70 +77,68 @@ fn curves(page: &mut String, fixed: &Fixed, layers: &[Layer<'_>]) {
                     band,
                     blamed: false,
                 }
+            };
+            let old = pairs.iter().map(|(l, row)| point((l.name.as_str(), row)));
+            let new = pairs.iter().map(|(l, _)| point((l.name.as_str(), l.row)));
+            let (old, new): (Vec<Point>, Vec<Point>) = (old.collect(), new.collect());
+            let scale = scale_of(old.iter().chain(&new));
+            [("before", old), ("after", new)].map(|(when, points)| {
+                let label = format!("{direction}, {when} the fix");
+                let caption =
+                    template!("checkup/caption.html", text = format!("{direction} {when}"));
+                curve(depth_curve(&label, &points, scale, HALF), caption)
             })
-            .collect()
-        };
-        let old = points(&mut pairs.iter().map(|(l, row)| (l.name.as_str(), *row)));
-        let new = points(&mut pairs.iter().map(|(l, _)| (l.name.as_str(), l.row)));
-        // One axis for both, so that heights compare.
-        let scale = scale_of(old.iter().chain(&new));
-        for (when, points) in [("before", &old), ("after", &new)] {
-            let label = format!("{direction}, {when} the fix");
-            let _ = write!(
-                page,
-                "<figure class=\"curve\">{}<figcaption><b>{direction} {when}</b></figcaption></figure>",
-                depth_curve(&label, points, scale, HALF)
-            );
-        }
-    }
-    page.push_str("</div>");
+        });
+    Some(template!(
+        "checkup/pair.html",
+        figures = figures.collect::<Html>()
+    ))
 }
 
 /// What the check found before, and whether it still does.
-fn findings(page: &mut String, before: &[Finding], after: &[Finding]) {
-    if before.is_empty() {
-        return;
-    }
+fn findings(before: &[Finding], after: &[Finding]) -> Option<Html> {
     let still = |finding: &Finding| {
         after
             .iter()
             .any(|f| f.code == finding.code && f.severity == finding.severity)
     };
-    page.push_str("<h3 class=\"sub\">What was found before</h3><ul class=\"before\">");
-    for finding in before {
-        let severity = severity_name(finding.severity);
-        let _ = write!(
-            page,
-            "<li class=\"{severity}\"><span class=\"code\">{} {severity}</span> <b>{}</b> {} <span class=\"{}</span></li>",
-            finding.code,
-            escape(finding.parameter.as_deref().unwrap_or(&finding.node)),
-            prose(&finding.message),
-            match still(finding) {
-                true => "doubtful\">still found",
-                false => "healthy\">gone",
-            }
-        );
-    }
-    page.push_str("</ul>");
+    let shown = before.iter().map(|finding| {
+        let (class, word) = match still(finding) {
+            true => ("doubtful", "still found"),
+            false => ("healthy", "gone"),
+        };
+        template!(
+            "checkup/finding_before.html",
+            severity = severity_name(finding.severity),
+            code = finding.code.to_string(),
+            place = finding.parameter.as_deref().unwrap_or(&finding.node),
+            message = prose(&finding.message),
+            class = class,
+            still = word,
+        )
+    });
+    let shown: Html = shown.collect();
+    (!shown.is_empty()).then(|| template!("checkup/findings_before.html", findings = shown))
 }
 
-fn changes(page: &mut String, fixed: &Fixed) {
-    page.push_str(
-        "<details><summary>The changes, one per parameter</summary><div class=\"scroll\" tabindex=\"0\" \
-         role=\"region\" aria-label=\"Changes\"><table><thead><tr><th scope=\"col\">parameter</th>\
-         <th scope=\"col\">filled anew</th><th scope=\"col\" class=\"n\">multiplied by</th></tr></thead><tbody>",
-    );
-    for change in &fixed.changes {
-        let _ = write!(
-            page,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td></tr>",
-            escape(&change.parameter),
-            match &change.initializer {
-                Some(initializer) => format!("<code>{}</code>", escape(&brief(initializer))),
-                None => "–".to_owned(),
-            },
-            change.factor.map_or_else(|| "–".to_owned(), short),
-        );
-    }
-    page.push_str("</tbody></table></div></details>");
+fn changes(fixed: &Fixed) -> Html {
+    let rows = fixed.changes.iter().map(|change| {
+        let code = |initializer: &String| template!("code.html", text = brief(initializer));
+        let none = || template!("text.html", text = "–");
+        template!(
+            "checkup/change_row.html",
+            parameter = change.parameter,
+            initializer = change.initializer.as_ref().map_or_else(none, code),
+            factor = change.factor.map_or_else(|| "–".to_owned(), short),
+        )
+    });
+    let columns = [
+        Column::Text("parameter"),
+        Column::Text("filled anew"),
+        Column::Numbers("multiplied by"),
+    ];
+    details(
+        "The changes, one per parameter",
+        table("Changes", &columns, rows.collect()),
+    )
 }

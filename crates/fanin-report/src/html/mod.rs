@@ -1,85 +1,77 @@
-//! The HTML page: one file, no network, readable without scripts, in light and dark, on a phone
-//! and on paper.
+//! The page of a checkup: readable without scripts, in light and dark, on a phone and on paper.
 
 mod fixed;
 mod phases;
 mod seeds;
 
-use std::fmt::Write as _;
-
 use fanin_check::{Finding, Severity, Verdict};
 
 use crate::Report;
-use crate::bars::bars;
-use crate::chart::{Point, WIDE, cosine_curve, depth_curve, scale_of, title};
+use crate::chart::{Point, WIDE, bars, cosine_curve, depth_curve, scale_of, title};
 use crate::layers::{Layer, layers};
+use crate::markup::{Html, prose, template};
 use crate::number::{brief, count, percent, short};
+use crate::page::{Column, Page, curve, facts, file_name, table};
 use crate::terminal::{further, severity_name};
 
-pub(crate) const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+/// A part of the page with its heading and its place in the list of contents.
+struct Section {
+    id: &'static str,
+    /// In the list of contents.
+    name: &'static str,
+    heading: String,
+    body: Html,
+}
 
 pub(crate) fn render(report: &Report<'_>) -> String {
     let layers = layers(report);
     let checkup = report.checkup;
-    let mut page = String::with_capacity(64 << 10);
-    // Writing into a String does not fail.
-    let _ = write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\">\
-         <title>{model}: {verdict}</title><style>{STYLE}</style></head><body>\
-         <header><h1>{model}</h1><p class=\"verdict {verdict}\">{verdict}</p>\
-         <p class=\"lead\">{lead}</p>{summary}</header>",
-        model = escape(file_name(&checkup.model)),
-        verdict = verdict_name(checkup.verdict),
+    let sections: Vec<Section> = [
+        Some(findings(&checkup.findings, &layers)),
+        fixed::section(report, &layers),
+        seeds::section(report),
+        forward(&layers),
+        backward(&layers),
+        correlation(&layers),
+        phases::section(report, &layers),
+        distributions(&layers),
+        layer_table(&layers),
+        plan(report),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let model = file_name(&checkup.model);
+    let verdict = verdict_name(checkup.verdict);
+    let links = sections
+        .iter()
+        .map(|section| template!("checkup/link.html", id = section.id, name = section.name));
+    let header = template!(
+        "checkup/header.html",
+        model = model,
+        verdict = verdict,
         lead = lead(checkup.verdict),
-        summary = summary(report),
+        facts = summary(report),
+        links = links.collect::<Html>(),
     );
-    let mut main = String::with_capacity(64 << 10);
-    findings(&mut main, &checkup.findings, &layers);
-    fixed::section(&mut main, report, &layers);
-    seeds::section(&mut main, report);
-    curves(&mut main, &layers);
-    phases::section(&mut main, report, &layers);
-    distributions(&mut main, &layers);
-    table(&mut main, &layers);
-    plan(&mut main, report);
-    contents(&mut page, &main);
-    let _ = write!(page, "<main>{main}");
-    if !layers.is_empty() {
-        // Names that the pointer would say; a screen reader has them from the dots.
-        page.push_str("<p id=\"readout\" aria-hidden=\"true\"></p>");
+    let shown = sections
+        .into_iter()
+        .map(|s| crate::page::section(s.id, &s.heading, s.body));
+    // Names that the pointer would say; a screen reader has them from the dots.
+    let readout = match layers.is_empty() {
+        true => Html::EMPTY,
+        false => template!("checkup/readout.html"),
+    };
+    Page {
+        title: model,
+        subtitle: verdict,
+        class: "checkup",
+        style: "",
+        script: include_str!("../../templates/checkup/script.js"),
+        header,
+        main: shown.collect::<Html>().then(&readout),
     }
-    let _ = writeln!(
-        page,
-        "</main><footer>fanin {}</footer><script>{SCRIPT}</script></body></html>",
-        env!("CARGO_PKG_VERSION")
-    );
-    page
-}
-
-/// Links to the sections that are there.
-fn contents(page: &mut String, main: &str) {
-    page.push_str("<nav aria-label=\"Sections\">");
-    for (id, name) in [
-        ("findings", "Findings"),
-        ("fix", "Before and after"),
-        ("seeds", "Seeds"),
-        ("forward", "Forward"),
-        ("backward", "Backward"),
-        ("correlation", "Correlation"),
-        ("phases", "Order and chaos"),
-        ("distributions", "Distributions"),
-        ("layers", "Layers"),
-        ("plan", "Plan"),
-    ] {
-        if main.contains(&format!("<section id=\"{id}\">")) {
-            let _ = write!(page, "<a href=\"#{id}\">{name}</a>");
-        }
-    }
-    page.push_str("</nav>");
+    .render()
 }
 
 fn verdict_name(verdict: Verdict) -> &'static str {
@@ -87,15 +79,6 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Healthy => "healthy",
         Verdict::Doubtful => "doubtful",
         Verdict::Faulty => "faulty",
-    }
-}
-
-/// The name of a model's file without its folders, which are nobody else's business; a one-line
-/// architecture as it is.
-pub(crate) fn file_name(model: &str) -> &str {
-    match model.contains('(') {
-        true => model,
-        false => model.rsplit(['/', '\\']).next().unwrap_or(model),
     }
 }
 
@@ -111,7 +94,7 @@ fn lead(verdict: Verdict) -> &'static str {
     }
 }
 
-fn summary(report: &Report<'_>) -> String {
+fn summary(report: &Report<'_>) -> Html {
     let network = report.network;
     let parameters: u64 = network.parameters.iter().map(|p| p.len() as u64).sum();
     let mut items = vec![
@@ -128,147 +111,139 @@ fn summary(report: &Report<'_>) -> String {
     if let Some(plan) = report.plan {
         items.insert(0, ("recipe", plan.recipe.to_string()));
     }
-    let mut text = String::from("<dl class=\"facts\">");
-    for (name, value) in items {
-        let _ = write!(
-            text,
-            "<div><dt>{name}</dt><dd>{}</dd></div>",
-            escape(&value)
-        );
-    }
-    text.push_str("</dl>");
-    text
+    facts(&items)
 }
 
-fn findings(page: &mut String, findings: &[Finding], layers: &[Layer<'_>]) {
-    let _ = write!(page, "<section id=\"findings\"><h2>Findings</h2>");
-    if findings.is_empty() {
-        page.push_str("<p>None: every rule kept silent.</p></section>");
-        return;
+fn findings(findings: &[Finding], layers: &[Layer<'_>]) -> Section {
+    let shown: Html = findings
+        .iter()
+        .map(|found| finding(found, layers))
+        .collect();
+    Section {
+        id: "findings",
+        name: "Findings",
+        heading: "Findings".to_owned(),
+        body: match findings.is_empty() {
+            true => template!("paragraph.html", text = "None: every rule kept silent."),
+            false => template!("checkup/findings.html", findings = shown),
+        },
     }
-    page.push_str("<ol class=\"findings\">");
-    for finding in findings {
-        let severity = severity_name(finding.severity);
-        let layer = layers.iter().position(|l| {
-            l.row.node == finding.node || finding.parameter.as_deref() == Some(l.parameter)
-        });
-        let place = finding.parameter.as_deref().unwrap_or(&finding.node);
-        let place = match layer {
-            Some(index) => format!("<a href=\"#layer-{index}\">{}</a>", escape(place)),
-            None => escape(place),
-        };
-        let [low, high] = finding.evidence.band;
-        let _ = write!(
-            page,
-            "<li class=\"{severity}\"><h3><span class=\"code\">{} {}</span> {place}</h3><p>{}</p>\
-             <p class=\"evidence\">measured <b>{}</b>, expected {} (band {} to {})</p>",
-            finding.code,
-            severity,
-            prose(&finding.message),
-            short(finding.evidence.measured),
-            short(finding.evidence.expected),
-            short(low),
-            short(high),
-        );
-        if let Some(fix) = &finding.fix {
-            let _ = write!(
-                page,
-                "<p class=\"fix\"><b>Fix</b> <code>{} = {}</code> {}</p>",
-                escape(&fix.parameter),
-                escape(&fix.initializer.to_string()),
-                prose(&fix.why)
-            );
-            let more = further(finding);
-            if !more.is_empty() {
-                let _ = write!(page, "<p>{}</p>", escape(&more.join("; ")));
-            }
+}
+
+fn finding(finding: &Finding, layers: &[Layer<'_>]) -> Html {
+    let layer = layers.iter().position(|l| {
+        l.row.node == finding.node || finding.parameter.as_deref() == Some(l.parameter)
+    });
+    let place = finding.parameter.as_deref().unwrap_or(&finding.node);
+    let fix = finding.fix.as_ref().map(|fix| {
+        let more = further(finding);
+        let more = (!more.is_empty()).then(|| template!("paragraph.html", text = more.join("; ")));
+        template!(
+            "checkup/fix.html",
+            parameter = fix.parameter,
+            initializer = fix.initializer.to_string(),
+            why = prose(&fix.why),
+            further = more,
+        )
+    });
+    let [low, high] = finding.evidence.band;
+    template!(
+        "checkup/finding.html",
+        severity = severity_name(finding.severity),
+        code = finding.code.to_string(),
+        place = match layer {
+            Some(index) => template!("checkup/layer_link.html", index = index, name = place),
+            None => template!("text.html", text = place),
+        },
+        message = prose(&finding.message),
+        measured = short(finding.evidence.measured),
+        expected = short(finding.evidence.expected),
+        low = short(low),
+        high = short(high),
+        fix = fix,
+    )
+}
+
+/// Whether a finding that is more than a note blames a layer.
+fn blamed(layer: &Layer<'_>) -> bool {
+    layer.blamed >= Some(Severity::Warning)
+}
+
+fn forward(layers: &[Layer<'_>]) -> Option<Section> {
+    let points = layers.iter().map(|layer| {
+        let f = &layer.row.forward;
+        Point {
+            title: title(&layer.name, f.rms, f.predicted_rms, f.band),
+            measured: f.rms,
+            predicted: f.predicted_rms,
+            band: f.band,
+            blamed: blamed(layer),
         }
-        page.push_str("</li>");
-    }
-    page.push_str("</ol></section>");
+    });
+    sizes(
+        "forward",
+        "Forward",
+        "Forward: root mean square of each layer's output",
+        "From the input on the left to the output on the right. A healthy start keeps it level.",
+        &points.collect::<Vec<_>>(),
+    )
 }
 
-fn curves(page: &mut String, layers: &[Layer<'_>]) {
-    if layers.is_empty() {
-        return;
-    }
-    let blamed = |layer: &Layer<'_>| layer.blamed >= Some(Severity::Warning);
-    let forward: Vec<Point> = layers
-        .iter()
-        .map(|layer| {
-            let f = &layer.row.forward;
-            Point {
-                title: title(&layer.name, f.rms, f.predicted_rms, f.band),
-                measured: f.rms,
-                predicted: f.predicted_rms,
-                band: f.band,
-                blamed: blamed(layer),
-            }
-        })
-        .collect();
-    let backward: Vec<Point> = layers
-        .iter()
-        .map(|layer| match &layer.row.backward {
-            Some(b) => Point {
-                title: title(&layer.name, b.rms, b.predicted_rms, b.band),
-                measured: b.rms,
-                predicted: b.predicted_rms,
-                band: b.band,
-                blamed: blamed(layer),
-            },
-            None => Point {
-                title: format!("{}: no gradient reaches", layer.name),
-                measured: 0.0,
-                predicted: None,
-                band: None,
-                blamed: blamed(layer),
-            },
-        })
-        .collect();
-    for (id, heading, text, points) in [
-        (
-            "forward",
-            "Forward: root mean square of each layer's output",
-            "From the input on the left to the output on the right. A healthy start keeps it level.",
-            forward,
-        ),
-        (
-            "backward",
-            "Backward: root mean square of the gradient at each layer's output",
-            "The gradient travels from right to left. A healthy start keeps it level here, too.",
-            backward,
-        ),
-    ] {
-        let _ = write!(
-            page,
-            "<section id=\"{id}\"><h2>{heading}</h2><p>{text}</p><figure class=\"curve\">{}\
-             {}</figure></section>",
-            depth_curve(heading, &points, scale_of(points.iter()), WIDE),
-            key(&points)
-        );
-    }
-    cosines(page, layers);
+fn backward(layers: &[Layer<'_>]) -> Option<Section> {
+    let points = layers.iter().map(|layer| match &layer.row.backward {
+        Some(b) => Point {
+            title: title(&layer.name, b.rms, b.predicted_rms, b.band),
+            measured: b.rms,
+            predicted: b.predicted_rms,
+            band: b.band,
+            blamed: blamed(layer),
+        },
+        None => Point {
+            title: format!("{}: no gradient reaches", layer.name),
+            measured: 0.0,
+            predicted: None,
+            band: None,
+            blamed: blamed(layer),
+        },
+    });
+    sizes(
+        "backward",
+        "Backward",
+        "Backward: root mean square of the gradient at each layer's output",
+        "The gradient travels from right to left. A healthy start keeps it level here, too.",
+        &points.collect::<Vec<_>>(),
+    )
+}
+
+/// A curve of sizes; nothing for a network without layers.
+fn sizes(
+    id: &'static str,
+    name: &'static str,
+    heading: &str,
+    text: &str,
+    points: &[Point],
+) -> Option<Section> {
+    let picture = depth_curve(heading, points, scale_of(points.iter()), WIDE);
+    (!points.is_empty()).then(|| Section {
+        id,
+        name,
+        heading: heading.to_owned(),
+        body: template!("paragraph.html", text = text).then(&curve(picture, key(points))),
+    })
 }
 
 /// What the lines, the area and the dots of a curve are.
-fn key(points: &[Point]) -> String {
-    let mut text = String::from(
-        "<figcaption><span class=\"key measured\">measured</span> \
-         <span class=\"key predicted\">predicted for these weights</span> \
-         <span class=\"key band\">band that luck leaves</span>",
-    );
-    if points.iter().any(|point| point.blamed) {
-        text.push_str(" <span class=\"key blame\">blamed by a finding</span>");
-    }
-    text.push_str("</figcaption>");
-    text
+fn key(points: &[Point]) -> Html {
+    let blame = points.iter().any(|point| point.blamed);
+    let blame = blame.then(|| template!("checkup/key_blame.html"));
+    template!("checkup/key.html", blame = blame)
 }
 
 /// How alike different samples look, layer by layer; nothing for a batch of one.
-fn cosines(page: &mut String, layers: &[Layer<'_>]) {
+fn correlation(layers: &[Layer<'_>]) -> Option<Section> {
     let measured = |layer: &Layer<'_>| layer.row.forward.sample_cosine;
     if layers.iter().all(|layer| measured(layer).is_none()) {
-        return;
+        return None;
     }
     let points: Vec<Point> = layers
         .iter()
@@ -281,156 +256,121 @@ fn cosines(page: &mut String, layers: &[Layer<'_>]) {
                 measured: cosine.unwrap_or(f64::NAN),
                 predicted,
                 band,
-                blamed: layer.blamed >= Some(Severity::Warning),
+                blamed: blamed(layer),
             }
         })
         .collect();
     let heading = "Correlation: cosine between different samples at each layer's output";
-    let _ = write!(
-        page,
-        "<section id=\"correlation\"><h2>{heading}</h2><p>At 1 the network no longer tells its inputs \
-         apart. It rises with depth in every plain network; what counts is how fast.</p>\
-         <figure class=\"curve\">{}{}</figure></section>",
-        cosine_curve(heading, &points),
-        key(&points)
-    );
+    let text = "At 1 the network no longer tells its inputs apart. It rises with depth in every plain network; what \
+                counts is how fast.";
+    Some(Section {
+        id: "correlation",
+        name: "Correlation",
+        heading: heading.to_owned(),
+        body: template!("paragraph.html", text = text)
+            .then(&curve(cosine_curve(heading, &points), key(&points))),
+    })
 }
 
 /// Small multiples: the distribution of values and gradients of every layer, each on its own scale
 /// of four root mean squares, so that shapes compare.
-fn distributions(page: &mut String, layers: &[Layer<'_>]) {
+fn distributions(layers: &[Layer<'_>]) -> Option<Section> {
     if layers.iter().all(|layer| layer.values.is_none()) {
-        return;
+        return None;
     }
-    page.push_str(
-        "<section id=\"distributions\"><h2>Distributions</h2><p>Values behind each layer's activation, and \
-         gradients at its output; the axis of each runs four root mean squares to either side of zero, \
-         so shapes compare where scales do not.</p><div class=\"multiples\">",
-    );
-    for (index, layer) in layers.iter().enumerate() {
-        let _ = write!(
-            page,
-            "<figure class=\"small\"><figcaption><a href=\"#layer-{index}\">{}</a></figcaption>",
-            escape(&layer.name)
-        );
-        for (what, histogram) in [("values", layer.values), ("gradients", layer.gradients)] {
-            if let Some(histogram) = histogram {
+    let shown = layers.iter().enumerate().map(|(index, layer)| {
+        let pictures = [("values", layer.values), ("gradients", layer.gradients)].into_iter();
+        let pictures: Html = pictures
+            .filter_map(|(what, histogram)| {
                 let label = format!("{what} at {}", layer.name);
-                page.push_str(&bars(&label, what, histogram));
-            }
-        }
-        page.push_str("</figure>");
-    }
-    page.push_str(
-        "</div><p><span class=\"key values\">values</span> &nbsp; <span class=\"key gradients\">gradients</span></p></section>",
-    );
+                Some(bars(&label, what, histogram?))
+            })
+            .collect();
+        template!(
+            "checkup/distribution.html",
+            name = template!("checkup/layer_link.html", index = index, name = layer.name),
+            pictures = pictures,
+        )
+    });
+    Some(Section {
+        id: "distributions",
+        name: "Distributions",
+        heading: "Distributions".to_owned(),
+        body: template!(
+            "checkup/distributions.html",
+            layers = shown.collect::<Html>()
+        ),
+    })
 }
 
-fn table(page: &mut String, layers: &[Layer<'_>]) {
+fn layer_table(layers: &[Layer<'_>]) -> Option<Section> {
+    use Column::{Numbers, Text};
     if layers.is_empty() {
-        return;
+        return None;
     }
-    page.push_str(
-        "<section id=\"layers\"><h2>Layers</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Layers\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">layer</th><th scope=\"col\">op</th>\
-         <th scope=\"col\">initializer</th><th scope=\"col\" class=\"n\">forward rms</th><th scope=\"col\" class=\"n\">predicted</th>\
-         <th scope=\"col\" class=\"n\">backward rms</th><th scope=\"col\" class=\"n\">predicted</th>\
-         <th scope=\"col\" class=\"n\">zeros</th><th scope=\"col\" class=\"n\">saturated</th><th scope=\"col\" class=\"n\">sample cosine</th>\
-         </tr></thead><tbody>",
-    );
     let optional =
         |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
-    for (index, layer) in layers.iter().enumerate() {
+    let rows = layers.iter().enumerate().map(|(index, layer)| {
         let (f, b) = (&layer.row.forward, layer.row.backward.as_ref());
-        let class = layer.blamed.map_or("", severity_name);
-        let _ = write!(
-            page,
-            "<tr id=\"layer-{index}\" class=\"{class}\"><td>{}</td><th scope=\"row\">{}</th><td>{}</td>\
-             <td><code>{}</code></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
-            index + 1,
-            escape(&layer.name),
-            escape(&layer.row.op),
-            escape(&brief(layer.initializer.unwrap_or("–"))),
-            short(f.rms),
-            optional(f.predicted_rms, short),
-            optional(b.map(|b| b.rms), short),
-            optional(b.and_then(|b| b.predicted_rms), short),
-            optional(layer.zero, percent),
-            optional(layer.saturated, percent),
-            optional(f.sample_cosine, |x| format!("{x:.3}")),
-        );
-    }
-    page.push_str("</tbody></table></div></section>");
-}
-
-fn plan(page: &mut String, report: &Report<'_>) {
-    let Some(plan) = report.plan else {
-        return;
-    };
-    page.push_str(
-        "<section id=\"plan\"><h2>Plan</h2><p>What each parameter got, and why.</p>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Plan\"><table><thead><tr>\
-         <th scope=\"col\">parameter</th><th scope=\"col\">shape</th><th scope=\"col\">role</th><th scope=\"col\">initializer</th><th scope=\"col\">why</th></tr></thead><tbody>",
-    );
-    for entry in &plan.entries {
-        let shape: Vec<String> = entry.shape.iter().map(usize::to_string).collect();
-        let _ = write!(
-            page,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><code>{}</code></td><td class=\"why\">{}</td></tr>",
-            escape(&entry.name),
-            shape.join("×"),
-            escape(&entry.role.to_string()),
-            escape(&brief(&entry.initializer.to_string())),
-            prose(&entry.reason)
-        );
-    }
-    page.push_str("</tbody></table></div></section>");
-}
-
-/// Text with what stands between backquotes as code.
-pub(crate) fn prose(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let parts = parts.map(|(k, part)| match k % 2 {
-        0 => escape(part),
-        _ => format!("<code>{}</code>", escape(part)),
+        template!(
+            "checkup/layer_row.html",
+            index = index,
+            class = layer.blamed.map(severity_name),
+            number = index + 1,
+            name = layer.name,
+            op = layer.row.op,
+            initializer = brief(layer.initializer.unwrap_or("–")),
+            forward = short(f.rms),
+            forward_predicted = optional(f.predicted_rms, short),
+            backward = optional(b.map(|b| b.rms), short),
+            backward_predicted = optional(b.and_then(|b| b.predicted_rms), short),
+            zeros = optional(layer.zero, percent),
+            saturated = optional(layer.saturated, percent),
+            cosine = optional(f.sample_cosine, |x| format!("{x:.3}")),
+        )
     });
-    parts.collect()
+    let columns = [
+        Text("#"),
+        Text("layer"),
+        Text("op"),
+        Text("initializer"),
+        Numbers("forward rms"),
+        Numbers("predicted"),
+        Numbers("backward rms"),
+        Numbers("predicted"),
+        Numbers("zeros"),
+        Numbers("saturated"),
+        Numbers("sample cosine"),
+    ];
+    Some(Section {
+        id: "layers",
+        name: "Layers",
+        heading: "Layers".to_owned(),
+        body: table("Layers", &columns, rows.collect()),
+    })
 }
 
-/// Text as HTML text or attribute; names come from files that nobody vouches for.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_that_is_passed_on_keeps_folders_to_itself() {
-        assert_eq!(file_name("/home/me/secret/net.onnx"), "net.onnx");
-        assert_eq!(file_name("C:\\models\\net.onnx"), "net.onnx");
-        assert_eq!(file_name("mlp(4, 8/2)"), "mlp(4, 8/2)");
-    }
-
-    #[test]
-    fn hostile_names_stay_text() {
-        assert_eq!(
-            escape("<script>alert('x')</script>\u{0}"),
-            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;\u{fffd}"
-        );
-    }
+fn plan(report: &Report<'_>) -> Option<Section> {
+    let rows = report.plan?.entries.iter().map(|entry| {
+        let shape: Vec<String> = entry.shape.iter().map(usize::to_string).collect();
+        template!(
+            "checkup/plan_row.html",
+            name = entry.name,
+            shape = shape.join("×"),
+            role = entry.role.to_string(),
+            initializer = brief(&entry.initializer.to_string()),
+            why = prose(&entry.reason),
+        )
+    });
+    let columns = ["parameter", "shape", "role", "initializer", "why"].map(Column::Text);
+    Some(Section {
+        id: "plan",
+        name: "Plan",
+        heading: "Plan".to_owned(),
+        body: template!("paragraph.html", text = "What each parameter got, and why.").then(&table(
+            "Plan",
+            &columns,
+            rows.collect(),
+        )),
+    })
 }

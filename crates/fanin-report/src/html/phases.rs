@@ -6,103 +6,106 @@ use std::fmt::Write as _;
 use fanin_check::Severity;
 use fanin_theory::criticality::{Chain, ChainLayer, CriticalLine, PhaseDiagram, TRAINABLE_SCALES};
 
-use super::escape;
+use super::Section;
 use crate::Report;
-use crate::chart::dot;
+use crate::chart::{self, PhaseDot};
 use crate::layers::Layer;
+use crate::markup::{Html, template};
 use crate::number::{percent, short};
+use crate::page::{Column, details, table};
 
-const WIDTH: f64 = 470.0;
-const HEIGHT: f64 = 330.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 26.0;
-const BOTTOM: f64 = 44.0;
 /// Functions that get a diagram of their own.
 const DIAGRAMS: usize = 4;
 /// Chains that get a sentence.
 const SENTENCES: usize = 8;
 
-/// A layer of a diagram, with its place in the report's list of layers.
-struct Placed<'a> {
-    layer: &'a ChainLayer,
-    index: Option<usize>,
-    blamed: bool,
-}
-
 /// The section; nothing for a network without chains.
-pub(crate) fn section(page: &mut String, report: &Report<'_>, layers: &[Layer<'_>]) {
+pub(super) fn section(report: &Report<'_>, layers: &[Layer<'_>]) -> Option<Section> {
     let diagram = report.checkup.phase_diagram(report.network);
     if diagram.chains.is_empty() {
-        return;
+        return None;
     }
-    // Writing into a String does not fail.
-    let _ = write!(
-        page,
-        "<section id=\"phases\"><h2>Order and chaos</h2><p>Each dot is a layer that reads an activation's output: \
-         σw² is the variance of its weights times fan-in, σb² that of its biases. Left of the line, in \
-         order, inputs become alike with depth and gradients vanish; right of it, in chaos, inputs part \
-         and gradients explode. A plain chain of layers trains up to about {TRAINABLE_SCALES} times the depth \
-         over which correlations settle; on the line that depth has no end.</p>"
-    );
-    sentences(page, &diagram.chains);
-    page.push_str("<div class=\"pair\">");
-    for (line, placed) in by_line(&diagram, layers).into_iter().take(DIAGRAMS) {
-        let [right, _] = ends(line, &placed);
-        let key = match line.points.first().map(|[weight, _]| weight.sqrt()) {
-            None => "<span>no weights are critical: every start lies in order</span>".to_owned(),
-            Some(start) if start > right => format!(
-                "<span>critical weights begin at σw {}, far off: all of this is order</span>",
+    let diagrams = by_line(&diagram, layers).into_iter().take(DIAGRAMS);
+    let diagrams = diagrams.map(|(line, dots)| {
+        template!(
+            "checkup/diagram.html",
+            picture = chart::phases(line, &dots),
+            function = line.function,
+            key = key(line, &dots),
+        )
+    });
+    Some(Section {
+        id: "phases",
+        name: "Order and chaos",
+        heading: "Order and chaos".to_owned(),
+        body: template!(
+            "checkup/phases.html",
+            scales = TRAINABLE_SCALES.to_string(),
+            chains = sentences(&diagram.chains),
+            diagrams = diagrams.collect::<Html>(),
+            table = numbers(&diagram.chains),
+        ),
+    })
+}
+
+/// What the line of a diagram is, or why there is none.
+fn key(line: &CriticalLine, dots: &[PhaseDot]) -> Html {
+    let [right, _] = chart::ends(line, dots);
+    match line.points.first().map(|[weight, _]| weight.sqrt()) {
+        None => template!(
+            "span.html",
+            text = "no weights are critical: every start lies in order"
+        ),
+        Some(start) if start > right => template!(
+            "span.html",
+            text = format!(
+                "critical weights begin at σw {}, far off: all of this is order",
                 short(start)
-            ),
-            Some(_) => "<span class=\"key critical\">critical line</span>".to_owned(),
-        };
-        let _ = write!(
-            page,
-            "<figure class=\"curve diagram\">{}<figcaption><b>{}</b> {key}</figcaption></figure>",
-            plot(line, &placed),
-            escape(&line.function),
-        );
+            )
+        ),
+        Some(_) => template!("checkup/key_critical.html"),
     }
-    page.push_str("</div>");
-    numbers(page, &diagram.chains);
-    page.push_str("</section>");
 }
 
 /// The dots in numbers, for those who have no pointer, or paper.
-fn numbers(page: &mut String, chains: &[Chain]) {
-    page.push_str(
-        "<details><summary>The dots in numbers</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Layers between order and chaos\"><table><thead><tr><th scope=\"col\">layer</th>\
-         <th scope=\"col\">reads</th><th scope=\"col\" class=\"n\">σw</th><th scope=\"col\" class=\"n\">σb</th>\
-         <th scope=\"col\" class=\"n\">χ</th><th scope=\"col\">a signal reaches</th></tr></thead><tbody>",
-    );
-    for layer in chains.iter().flat_map(|chain| &chain.layers) {
-        let _ = write!(
-            page,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
-            escape(&layer.node),
-            escape(&layer.function),
-            short(layer.weight.sqrt()),
-            short(layer.bias.sqrt()),
-            short(layer.chi),
-            match layer.criticality.map(|found| found.trainable_depth()) {
+fn numbers(chains: &[Chain]) -> Html {
+    let layers = chains.iter().flat_map(|chain| &chain.layers);
+    let rows = layers.map(|layer| {
+        template!(
+            "checkup/phase_row.html",
+            layer = layer.node,
+            function = layer.function,
+            weight = short(layer.weight.sqrt()),
+            bias = short(layer.bias.sqrt()),
+            chi = short(layer.chi),
+            depth = match layer.criticality.map(|found| found.trainable_depth()) {
                 Some(depth) if depth.is_finite() && depth < 1e4 =>
                     format!("{depth:.0} such layers"),
                 Some(_) => "any number of such layers".to_owned(),
                 None => "its size does not settle".to_owned(),
-            }
-        );
-    }
-    page.push_str("</tbody></table></div></details>");
+            },
+        )
+    });
+    let columns = [
+        Column::Text("layer"),
+        Column::Text("reads"),
+        Column::Numbers("σw"),
+        Column::Numbers("σb"),
+        Column::Numbers("χ"),
+        Column::Text("a signal reaches"),
+    ];
+    details(
+        "The dots in numbers",
+        table("Layers between order and chaos", &columns, rows.collect()),
+    )
 }
 
 /// The lines, those with most layers first, and the layers of each.
 fn by_line<'a>(
     diagram: &'a PhaseDiagram,
     layers: &[Layer<'_>],
-) -> Vec<(&'a CriticalLine, Vec<Placed<'a>>)> {
-    let mut all: Vec<(&CriticalLine, Vec<Placed<'_>>)> = diagram
+) -> Vec<(&'a CriticalLine, Vec<PhaseDot>)> {
+    let mut all: Vec<(&CriticalLine, Vec<PhaseDot>)> = diagram
         .lines
         .iter()
         .map(|line| (line, Vec::new()))
@@ -111,163 +114,58 @@ fn by_line<'a>(
         for (layer, line) in chain.layers.iter().zip(lines) {
             let index = layers.iter().position(|l| l.row.node == layer.node);
             let known = index.and_then(|index| layers.get(index));
-            if let Some((_, placed)) = all.get_mut(*line) {
-                placed.push(Placed {
-                    layer,
-                    index,
+            if let Some((_, dots)) = all.get_mut(*line) {
+                dots.push(PhaseDot {
+                    place: [layer.weight.sqrt(), layer.bias.sqrt()],
+                    layer: index,
                     blamed: known.is_some_and(|l| l.blamed >= Some(Severity::Warning)),
+                    title: words(layer),
                 });
             }
         }
     }
-    all.sort_by_key(|(_, placed)| std::cmp::Reverse(placed.len()));
+    all.sort_by_key(|(_, dots)| std::cmp::Reverse(dots.len()));
     all
 }
 
 /// What the longest chains make of the depth that a signal reaches.
-fn sentences(page: &mut String, chains: &[Chain]) {
+fn sentences(chains: &[Chain]) -> Option<Html> {
     let mut longest: Vec<&Chain> = chains.iter().filter(|c| c.layers.len() > 1).collect();
     longest.sort_by_key(|chain| std::cmp::Reverse(chain.layers.len()));
-    if longest.is_empty() {
-        return;
-    }
-    page.push_str("<ul class=\"chains\">");
-    for chain in longest.into_iter().take(SENTENCES) {
-        let (Some(first), Some(last)) = (chain.layers.first(), chain.layers.last()) else {
-            continue;
-        };
-        // χ is a factor on the mean square of a gradient, its root one on the root mean square.
-        let factor: f64 = chain.layers.iter().map(|l| l.chi.sqrt()).product();
-        let each = factor.powf(1.0 / chain.layers.len() as f64);
-        let settled = chain.layers.iter().all(|l| l.criticality.is_some());
-        let depth = match chain.depth_used {
-            _ if !settled || chain.depth_used < 0.0005 => String::new(),
-            used if !used.is_finite() => "; inputs become alike at once".to_owned(),
-            used if used > 1.0 => {
-                format!("; that is {used:.1} times as deep as inputs stay apart")
-            }
-            used => format!(
-                "; that is {} of the depth over which inputs stay apart",
-                percent(used)
-            ),
-        };
-        let _ = write!(
-            page,
-            "<li>{} layers from <code>{}</code> to <code>{}</code>: each multiplies a gradient by {} on \
-             average, all of them by {}{depth}.</li>",
-            chain.layers.len(),
-            escape(&first.node),
-            escape(&last.node),
-            short(each),
-            short(factor),
-        );
-    }
-    page.push_str("</ul>");
-}
-
-/// Where the axes end: behind all layers, and behind the beginning of the line unless that is far off.
-fn ends(line: &CriticalLine, placed: &[Placed<'_>]) -> [f64; 2] {
-    let largest = |pick: fn(&ChainLayer) -> f64| {
-        let sizes = placed.iter().map(|p| pick(p.layer).sqrt());
-        sizes.filter(|x| x.is_finite()).fold(0.0, f64::max)
-    };
-    let layers = largest(|l| l.weight);
-    let start = line.points.first().map_or(1.0, |[weight, _]| weight.sqrt());
-    let right = nice((1.25 * layers).max((1.6 * start).min((5.0 * layers).max(2.0))));
-    [right, nice((1.4 * largest(|l| l.bias)).max(0.2 * right))]
-}
-
-fn plot(line: &CriticalLine, placed: &[Placed<'_>]) -> String {
-    let critical: Vec<[f64; 2]> = line
-        .points
-        .iter()
-        .map(|[weight, bias]| [weight.sqrt(), bias.sqrt()])
+    let shown: Html = longest
+        .into_iter()
+        .take(SENTENCES)
+        .filter_map(sentence)
         .collect();
-    let start = critical.first().map_or(1.0, |[weight, _]| *weight);
-    let [right, above] = ends(line, placed);
-    let x = |weight: f64| LEFT + (WIDTH - LEFT - RIGHT) * (weight / right).clamp(0.0, 1.0);
-    let y = |bias: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (bias / above).clamp(0.0, 1.0));
-
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Phase diagram of {}\">",
-        escape(&line.function)
-    );
-    axes(&mut svg, right, above, x, y);
-    let edge = match line.any_bias {
-        true => vec![[start, 0.0], [start, above]],
-        false => within(&critical, right, above),
-    };
-    if edge.len() > 1 {
-        let points: Vec<String> = edge
-            .iter()
-            .map(|[weight, bias]| format!("{:.1},{:.1}", x(*weight), y(*bias)))
-            .collect();
-        let ([first, _], [_, top]) = (edge[0], edge[edge.len() - 1]);
-        let _ = write!(
-            svg,
-            "<polygon class=\"chaos\" points=\"{:.1},{:.1} {} {:.1},{:.1} {:.1},{:.1}\"/><polyline class=\"critical\" points=\"{}\"/>",
-            x(first),
-            y(0.0),
-            points.join(" "),
-            x(right),
-            y(top),
-            x(right),
-            y(0.0),
-            points.join(" ")
-        );
-    }
-    for (text, weight, anchor) in [("order", 0.0, "start"), ("chaos", right, "end")] {
-        if text == "chaos" && edge.len() < 2 {
-            continue;
-        }
-        let inset = if anchor == "start" { 8.0 } else { -8.0 };
-        let _ = write!(
-            svg,
-            "<text class=\"phase\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{text}</text>",
-            x(weight) + inset,
-            if anchor == "start" {
-                TOP + 16.0
-            } else {
-                y(0.0) - 10.0
-            },
-        );
-    }
-    for Placed {
-        layer,
-        index,
-        blamed,
-    } in placed
-    {
-        let place = [x(layer.weight.sqrt()), y(layer.bias.sqrt())];
-        let place = place.map(|at| format!("{at:.1}"));
-        dot(&mut svg, place, *index, *blamed, &words(layer));
-    }
-    svg.push_str("</svg>");
-    svg
+    (!shown.is_empty()).then(|| template!("checkup/chains.html", chains = shown))
 }
 
-/// The part of the line that the diagram shows, its ends on the border.
-fn within(line: &[[f64; 2]], right: f64, above: f64) -> Vec<[f64; 2]> {
-    let mut shown: Vec<[f64; 2]> = Vec::new();
-    for &[weight, bias] in line {
-        let inside = weight <= right && bias <= above;
-        if let Some(&[w, b]) = shown.last()
-            && !inside
-        {
-            // Where the step towards this point crosses the border.
-            let part = |now: f64, next: f64, end: f64| match next > end {
-                true => (end - now) / (next - now),
-                false => 1.0,
-            };
-            let t = part(w, weight, right).min(part(b, bias, above));
-            shown.push([w + t * (weight - w), b + t * (bias - b)]);
-            break;
+fn sentence(chain: &Chain) -> Option<Html> {
+    let (first, last) = (chain.layers.first()?, chain.layers.last()?);
+    // χ is a factor on the mean square of a gradient, its root one on the root mean square.
+    let factor: f64 = chain.layers.iter().map(|l| l.chi.sqrt()).product();
+    let each = factor.powf(1.0 / chain.layers.len() as f64);
+    let settled = chain.layers.iter().all(|l| l.criticality.is_some());
+    let depth = match chain.depth_used {
+        _ if !settled || chain.depth_used < 0.0005 => String::new(),
+        used if !used.is_finite() => "; inputs become alike at once".to_owned(),
+        used if used > 1.0 => {
+            format!("; that is {used:.1} times as deep as inputs stay apart")
         }
-        if inside {
-            shown.push([weight, bias]);
-        }
-    }
-    shown
+        used => format!(
+            "; that is {} of the depth over which inputs stay apart",
+            percent(used)
+        ),
+    };
+    Some(template!(
+        "checkup/chain.html",
+        layers = chain.layers.len(),
+        first = first.node,
+        last = last.node,
+        each = short(each),
+        all = short(factor),
+        depth = depth,
+    ))
 }
 
 /// `layers.3: σw 0.577, σb 0.036, χ 0.34, in order; a signal reaches 5.6 layers of this kind`.
@@ -288,82 +186,4 @@ fn words(layer: &ChainLayer) -> String {
         None => write!(text, "; the size of a signal does not settle"),
     };
     text
-}
-
-/// A round number at least as large.
-fn nice(x: f64) -> f64 {
-    if !(x.is_finite() && x > 0.0) {
-        return 1.0;
-    }
-    let power = 10f64.powf(x.log10().floor());
-    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    let found = steps.into_iter().find(|step| step * power >= x);
-    found.unwrap_or(10.0) * power
-}
-
-fn axes(svg: &mut String, right: f64, above: f64, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) {
-    for k in 0..=4 {
-        let (weight, bias) = (right * f64::from(k) / 4.0, above * f64::from(k) / 4.0);
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            WIDTH - RIGHT,
-            y(bias),
-            y(bias),
-            LEFT - 8.0,
-            y(bias) + 4.0,
-            tick(bias),
-            x(weight),
-            HEIGHT - BOTTOM + 18.0,
-            tick(weight),
-        );
-    }
-    let _ = write!(
-        svg,
-        "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">σw →</text>\
-         <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">σb ↑</text>",
-        WIDTH - RIGHT,
-        HEIGHT - 6.0,
-        LEFT - 8.0,
-        TOP - 12.0,
-    );
-}
-
-/// A tick in the fewest digits that tell four steps apart.
-fn tick(x: f64) -> String {
-    let text = format!("{x:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text.is_empty() { "0" } else { text }.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn axes_end_at_round_numbers() {
-        for (x, end) in [
-            (0.9, 1.0),
-            (1.1, 1.5),
-            (2.0, 2.0),
-            (0.034, 0.04),
-            (0.0, 1.0),
-        ] {
-            assert!((nice(x) - end).abs() < 1e-12, "{x}");
-        }
-        assert_eq!(tick(0.0), "0");
-        assert_eq!(tick(0.375), "0.375");
-    }
-
-    #[test]
-    fn the_line_is_cut_where_it_leaves_the_diagram() {
-        let line = [[1.0, 0.0], [1.5, 0.2], [2.5, 0.4]];
-        let shown = within(&line, 2.0, 1.0);
-        assert_eq!(shown.len(), 3);
-        assert!((shown[2][0] - 2.0).abs() < 1e-12 && (shown[2][1] - 0.3).abs() < 1e-12);
-        let shown = within(&line, 9.0, 0.3);
-        assert!((shown[2][0] - 2.0).abs() < 1e-12, "{shown:?}");
-    }
 }

@@ -1,89 +1,74 @@
 //! What `--seeds K` found: shares of the seeds, each with the interval its probability lies in.
 
-use std::fmt::Write as _;
-
 use fanin_check::{Repeats, SeedShare};
 
-use super::escape;
+use super::Section;
 use crate::Report;
+use crate::chart::interval;
+use crate::markup::{Html, template};
 use crate::number::percent;
+use crate::page::{Column, subheading};
 use crate::terminal::severity_name;
 
-const WIDTH: f64 = 240.0;
-
 /// The section; nothing if one seed was asked.
-pub(crate) fn section(page: &mut String, report: &Report<'_>) {
-    let Some(repeats) = &report.checkup.repeats else {
-        return;
-    };
-    // Writing into a String does not fail.
-    let _ = write!(
-        page,
-        "<section id=\"seeds\"><h2>Over {} seeds</h2><p>The same check with weights and inputs drawn anew. \
-         The line at each bar spans where the probability lies, with 95 % confidence.</p>",
-        repeats.seeds.len()
-    );
+pub(super) fn section(report: &Report<'_>) -> Option<Section> {
+    let repeats = report.checkup.repeats.as_ref()?;
+    let text = "The same check with weights and inputs drawn anew. The line at each bar spans where the probability \
+                lies, with 95 % confidence.";
     let fixed = report.checkup.fixed.as_ref();
-    match fixed.and_then(|fixed| fixed.repeats_before.as_ref()) {
-        Some(before) => {
-            page.push_str("<h3 class=\"sub\">Before the fix</h3>");
-            table(page, before, "Over seeds, before the fix");
-            page.push_str("<h3 class=\"sub\">After the fix</h3>");
-            table(page, repeats, "Over seeds, after the fix");
-        }
-        None => table(page, repeats, "Over seeds"),
-    }
-    page.push_str("</section>");
+    let tables = match fixed.and_then(|fixed| fixed.repeats_before.as_ref()) {
+        Some(before) => [
+            subheading("Before the fix"),
+            table("Over seeds, before the fix", before),
+            subheading("After the fix"),
+            table("Over seeds, after the fix", repeats),
+        ]
+        .into_iter()
+        .collect(),
+        None => table("Over seeds", repeats),
+    };
+    Some(Section {
+        id: "seeds",
+        name: "Seeds",
+        heading: format!("Over {} seeds", repeats.seeds.len()),
+        body: template!("paragraph.html", text = text).then(&tables),
+    })
 }
 
-fn table(page: &mut String, repeats: &Repeats, label: &str) {
-    let _ = write!(
-        page,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>\
-         <th scope=\"col\">outcome</th><th scope=\"col\" class=\"n\">seeds</th><th scope=\"col\" class=\"n\">share</th>\
-         <th scope=\"col\">0 % to 100 %</th><th scope=\"col\">mostly blamed</th></tr></thead><tbody>"
-    );
-    for (name, share) in [
+fn table(label: &str, repeats: &Repeats) -> Html {
+    let verdicts = [
         ("faulty", &repeats.faulty),
         ("doubtful", &repeats.doubtful),
         ("healthy", &repeats.healthy),
-    ] {
-        row(page, name, &format!("verdict {name}"), share, "");
-    }
-    findings(page, repeats);
-    page.push_str("</tbody></table></div>");
-}
-
-fn findings(page: &mut String, repeats: &Repeats) {
-    for found in &repeats.findings {
+    ];
+    let verdicts = verdicts
+        .into_iter()
+        .map(|(name, share)| row(name, &format!("verdict {name}"), share, None));
+    let findings = repeats.findings.iter().map(|found| {
         let severity = severity_name(found.severity);
-        let blamed = match &found.blamed {
-            Some((name, times)) => format!("{} ({times}×)", escape(name)),
-            None => String::new(),
-        };
+        let blamed = found.blamed.as_ref();
+        let blamed = blamed.map(|(name, times)| format!("{name} ({times}×)"));
         let name = format!("{} {severity}", found.code);
-        row(page, severity, &name, &found.share, &blamed);
-    }
+        row(severity, &name, &found.share, blamed)
+    });
+    let columns = [
+        Column::Text("outcome"),
+        Column::Numbers("seeds"),
+        Column::Numbers("share"),
+        Column::Text("0 % to 100 %"),
+        Column::Text("mostly blamed"),
+    ];
+    crate::page::table(label, &columns, verdicts.chain(findings).collect())
 }
 
-fn row(page: &mut String, class: &str, name: &str, share: &SeedShare, blamed: &str) {
-    let [low, high] = share.interval;
-    let at = |share: f64| (WIDTH * share.clamp(0.0, 1.0)).round();
-    let _ = write!(
-        page,
-        "<tr><th scope=\"row\"><span class=\"{class}\">{name}</span></th><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-         <td><svg class=\"share {class}\" viewBox=\"0 0 {WIDTH} 18\" role=\"img\" aria-label=\"{}, between {} and {}\">\
-         <rect class=\"all\" width=\"{WIDTH}\" height=\"9\"/><rect class=\"part\" width=\"{}\" height=\"9\"/>\
-         <path d=\"M{} 11V17M{} 14H{}M{} 11V17\"/></svg></td><td>{blamed}</td></tr>",
-        share.count,
-        percent(share.share),
-        percent(share.share),
-        percent(low),
-        percent(high),
-        at(share.share),
-        at(low),
-        at(low),
-        at(high),
-        at(high),
-    );
+fn row(class: &str, name: &str, share: &SeedShare, blamed: Option<String>) -> Html {
+    template!(
+        "checkup/seed_row.html",
+        class = class,
+        name = name,
+        count = share.count.to_string(),
+        share = percent(share.share),
+        picture = interval(class, share.share, share.interval),
+        blamed = blamed,
+    )
 }

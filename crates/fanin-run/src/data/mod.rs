@@ -86,6 +86,11 @@ impl Data {
         Ok(Self { arrays })
     }
 
+    /// All arrays by name.
+    pub fn into_arrays(self) -> BTreeMap<String, HostTensor> {
+        self.arrays
+    }
+
     /// The array of this name.
     pub fn get(&self, name: &str) -> Option<&HostTensor> {
         self.arrays.get(name)

@@ -229,7 +229,7 @@ fn transpose(data: HostData, shape: &[usize]) -> HostData {
 
 /// The value of an IEEE half.
 fn half_to_f32(bits: u16) -> f32 {
-    burn_backend::f16::from_bits(bits).to_f32()
+    half::f16::from_bits(bits).to_f32()
 }
 
 #[cfg(test)]

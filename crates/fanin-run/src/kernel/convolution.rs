@@ -1,17 +1,19 @@
 //! Convolution and its two gradients, for one to three spatial axes.
 //!
-//! Transposed convolution is the same three functions in other places. Products go to burn's
-//! matrix multiplication over unrolled windows; depthwise kernels run directly.
+//! Transposed convolution is the same three functions in other places. All are matrix products whose one
+//! factor is packed from the windows of the input as it is needed; depthwise kernels run directly.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::array::{Array, Dense, array, reshaped};
+use crate::array::{Array, Dense, array, for_chunks};
 use crate::kernel::geometry::Window;
-use crate::kernel::linear::{product, transposed};
-use crate::kernel::reduce::sum_axes;
+use crate::kernel::product::{Panels, Sizes, Strided, multiply, multiply_alone};
+use crate::pool::Buffer;
 
-/// Elements of unrolled windows held at once.
-const UNROLLED: usize = 1 << 24;
+/// Elements of unrolled windows held at once, where they have to be held.
+const UNROLLED: usize = 1 << 22;
 
 /// The sizes of a convolution: `input` is `[batch, channels, space...]`, weights are
 /// `[features, channels / groups, kernel...]`.
@@ -38,8 +40,8 @@ impl Convolution {
         self.features / self.groups
     }
 
-    /// Rows of the unrolled windows of one group.
-    fn unrolled_rows(&self) -> usize {
+    /// Elements that one output of a group is summed from.
+    fn depth(&self) -> usize {
         self.group_channels() * self.window.kernel_len()
     }
 
@@ -47,154 +49,217 @@ impl Convolution {
         self.group_channels() == 1 && self.groups > 1
     }
 
-    /// Samples whose windows are unrolled at once.
-    fn samples(&self) -> usize {
-        let one = self.channels * self.window.kernel_len() * self.window.output_len();
-        (UNROLLED / one.max(1)).clamp(1, self.batch.max(1))
+    /// The weights of one group, one row per feature.
+    fn weights<'a>(&self, weights: &'a [f32], group: usize) -> Strided<'a> {
+        Strided {
+            data: &weights[group * self.group_features() * self.depth()..],
+            outer: self.depth(),
+            depth: 1,
+            pieces: None,
+        }
     }
 
-    fn weights(&self, weights: &Array) -> Array {
-        reshaped(
-            weights,
-            &[1, self.groups, self.group_features(), self.unrolled_rows()],
-        )
+    /// Runs `work` for every sample and group, each on its part of `out`: shared out where there are enough
+    /// of them, and told so.
+    fn each(
+        &self,
+        out: &mut [f32],
+        part: usize,
+        work: impl Fn(usize, usize, &mut [f32], bool) + Sync,
+    ) {
+        if out.is_empty() {
+            return;
+        }
+        let at = |k: usize| (k / self.groups, k % self.groups);
+        if self.batch * self.groups >= rayon::current_num_threads() {
+            out.par_chunks_mut(part).enumerate().for_each(|(k, out)| {
+                let (sample, group) = at(k);
+                work(sample, group, out, true);
+            });
+        } else {
+            for (k, out) in out.chunks_mut(part).enumerate() {
+                let (sample, group) = at(k);
+                work(sample, group, out, false);
+            }
+        }
     }
 
     /// The output, `[batch, features, output]` flat, of an input `[batch, channels, input]`.
     pub(crate) fn forward(&self, x: &Array, weights: &Array) -> Array {
-        let out_len = self.window.output_len();
+        let (out_len, in_len) = (self.window.output_len(), self.window.input_len());
         let shape = [self.batch, self.features, out_len];
+        let (x, weights) = (Dense::new(x), Dense::new(weights));
         if self.is_depthwise() {
-            return array(
-                &shape,
-                self.depthwise_forward(&Dense::new(x), &Dense::new(weights)),
-            );
+            return array(&shape, self.depthwise_forward(&x, &weights));
         }
-        let w = self.weights(weights);
-        let flat = |a: &Array, n: usize| reshaped(a, &[n, self.features, out_len]);
+        let mut out = Buffer::unwritten(shape.iter().product());
+        let part = self.group_features() * out_len;
+        let sizes = Sizes {
+            rows: self.group_features(),
+            columns: out_len,
+            depth: self.depth(),
+        };
+        let first =
+            |sample: usize, group: usize| sample * self.channels + group * self.group_channels();
         if self.window.is_pointwise() {
-            let x = reshaped(
-                x,
-                &[self.batch, self.groups, self.group_channels(), out_len],
-            );
-            return flat(&product(&w, &x), self.batch);
+            self.each(&mut out, part, |sample, group, out, alone| {
+                let right = Strided {
+                    data: &x[first(sample, group) * in_len..],
+                    outer: 1,
+                    depth: in_len,
+                    pieces: None,
+                };
+                product(sizes, &self.weights(&weights, group), &right, out, alone);
+            });
+            return array(&shape, out);
         }
-        let x = Dense::new(x);
-        let step = self.samples();
-        if step >= self.batch {
-            return flat(&product(&w, &self.unroll(&x, 0, self.batch)), self.batch);
-        }
-        let mut out = Vec::with_capacity(shape.iter().product());
-        for first in (0..self.batch).step_by(step) {
-            let n = step.min(self.batch - first);
-            out.extend_from_slice(&Dense::new(&product(&w, &self.unroll(&x, first, n))));
-        }
+        let input = Padded::new(&x, &self.window, self.batch * self.channels);
+        self.each(&mut out, part, |sample, group, out, alone| {
+            let right = Windows {
+                data: &input.planes()[first(sample, group) * input.plane..],
+                input: &input,
+            };
+            product(sizes, &self.weights(&weights, group), &right, out, alone);
+        });
         array(&shape, out)
     }
 
     /// The gradient at the input, `[batch, channels, input]` flat.
     pub(crate) fn input_gradient(&self, weights: &Array, g: &Array) -> Array {
-        let shape = [self.batch, self.channels, self.window.input_len()];
+        let (out_len, in_len) = (self.window.output_len(), self.window.input_len());
+        let shape = [self.batch, self.channels, in_len];
+        let (weights, g) = (Dense::new(weights), Dense::new(g));
         if self.is_depthwise() {
-            return array(
-                &shape,
-                self.depthwise_input(&Dense::new(weights), &Dense::new(g)),
-            );
+            return array(&shape, self.depthwise_input(&weights, &g));
         }
-        let w = transposed(&self.weights(weights));
-        let g = reshaped(
-            g,
-            &[
-                self.batch,
-                self.groups,
-                self.group_features(),
-                self.window.output_len(),
-            ],
-        );
+        let part = self.group_channels() * in_len;
+        let first =
+            |sample: usize, group: usize| sample * self.features + group * self.group_features();
+        // Rows along the unrolled windows: the weights of one group, read by columns.
+        let turned = |group: usize| Strided {
+            outer: 1,
+            depth: self.depth(),
+            ..self.weights(&weights, group)
+        };
+        let gradient = |sample: usize, group: usize| Strided {
+            data: &g[first(sample, group) * out_len..],
+            outer: 1,
+            depth: out_len,
+            pieces: None,
+        };
+        let sizes = Sizes {
+            rows: self.depth(),
+            columns: out_len,
+            depth: self.group_features(),
+        };
         if self.window.is_pointwise() {
-            return reshaped(&product(&w, &g), &shape);
+            let mut out = Buffer::unwritten(shape.iter().product());
+            self.each(&mut out, part, |sample, group, out, alone| {
+                product(sizes, &turned(group), &gradient(sample, group), out, alone);
+            });
+            return array(&shape, out);
         }
-        let mut out = vec![0.0f32; shape.iter().product()];
-        let step = self.samples();
-        let sample = self.channels * self.window.input_len();
-        for first in (0..self.batch).step_by(step) {
-            let n = step.min(self.batch - first);
-            let unrolled = Dense::new(&product(&w, &g.narrow(0, first, n)));
-            self.roll(&unrolled, &mut out[first * sample..(first + n) * sample]);
+        if let Some(window) = self.window.mirrored() {
+            // Without strides it is a convolution itself, of the gradient with the weights turned round.
+            let mut out = Buffer::unwritten(shape.iter().product());
+            let input = Padded::new(&g, &window, self.batch * self.features);
+            let taps = self.window.kernel_len();
+            let sizes = Sizes {
+                rows: self.group_channels(),
+                columns: in_len,
+                depth: self.group_features() * taps,
+            };
+            self.each(&mut out, part, |sample, group, out, alone| {
+                let left = Mirrored {
+                    data: &weights[group * self.group_features() * self.depth()..],
+                    row: self.depth(),
+                    taps,
+                };
+                let right = Windows {
+                    data: &input.planes()[first(sample, group) * input.plane..],
+                    input: &input,
+                };
+                product(sizes, &left, &right, out, alone);
+            });
+            return array(&shape, out);
+        }
+        let mut out = Buffer::zeros(shape.iter().product());
+        let one = self.groups * self.depth() * out_len;
+        let step = (UNROLLED / one.max(1)).clamp(1, self.batch.max(1));
+        let mut unrolled = Buffer::unwritten(step * one);
+        for start in (0..self.batch).step_by(step) {
+            let n = step.min(self.batch - start);
+            let columns = &mut unrolled[..n * one];
+            let some = Self { batch: n, ..*self };
+            some.each(columns, one / self.groups, |sample, group, out, alone| {
+                product(
+                    sizes,
+                    &turned(group),
+                    &gradient(start + sample, group),
+                    out,
+                    alone,
+                );
+            });
+            let sample = self.channels * in_len;
+            self.roll(columns, &mut out[start * sample..(start + n) * sample]);
         }
         array(&shape, out)
     }
 
     /// The gradient at the weights, `[features, channels / groups, kernel]` flat.
     pub(crate) fn weight_gradient(&self, x: &Array, g: &Array) -> Array {
-        let out_len = self.window.output_len();
+        let (out_len, in_len) = (self.window.output_len(), self.window.input_len());
         let shape = [
             self.features,
             self.group_channels(),
             self.window.kernel_len(),
         ];
+        let (x, g) = (Dense::new(x), Dense::new(g));
         if self.is_depthwise() {
-            return array(
-                &shape,
-                self.depthwise_weight(&Dense::new(x), &Dense::new(g)),
-            );
+            return array(&shape, self.depthwise_weight(&x, &g));
         }
-        let g = reshaped(
-            g,
-            &[self.batch, self.groups, self.group_features(), out_len],
-        );
-        let sum = |a: &Array| sum_axes(a, &[true, false, false, false]);
-        if self.window.is_pointwise() {
-            let x = reshaped(
-                x,
-                &[self.batch, self.groups, self.group_channels(), out_len],
-            );
-            return reshaped(&sum(&product(&g, &transposed(&x))), &shape);
-        }
-        let x = Dense::new(x);
-        let mut total: Option<Array> = None;
-        let step = self.samples();
-        for first in (0..self.batch).step_by(step) {
-            let n = step.min(self.batch - first);
-            let unrolled = transposed(&self.unroll(&x, first, n));
-            let part = sum(&product(&g.narrow(0, first, n), &unrolled));
-            total = Some(match total {
-                Some(t) => crate::kernel::elementwise::zip(&t, &part, |a, b| a + b),
-                None => part,
+        // The sum goes over the outputs of all samples.
+        let sizes = Sizes {
+            rows: self.group_features(),
+            columns: self.depth(),
+            depth: self.batch * out_len,
+        };
+        let left = |group: usize| Strided {
+            data: &g[group * self.group_features() * out_len..],
+            outer: out_len,
+            depth: 1,
+            pieces: Some((out_len, self.features * out_len)),
+        };
+        let mut out = Buffer::unwritten(shape.iter().product());
+        let part = self.group_features() * self.depth();
+        let all = Self { batch: 1, ..*self };
+        if g.is_empty() || x.is_empty() {
+            out.fill(0.0);
+        } else if self.window.is_pointwise() {
+            all.each(&mut out, part, |_, group, out, alone| {
+                let right = Strided {
+                    data: &x[group * self.group_channels() * in_len..],
+                    outer: in_len,
+                    depth: 1,
+                    pieces: Some((in_len, self.channels * in_len)),
+                };
+                product(sizes, &left(group), &right, out, alone);
+            });
+        } else {
+            let input = Padded::new(&x, &self.window, self.batch * self.channels);
+            all.each(&mut out, part, |_, group, out, alone| {
+                let right = Taps {
+                    data: &input.planes()[group * self.group_channels() * input.plane..],
+                    input: &input,
+                    sample: self.channels * input.plane,
+                };
+                product(sizes, &left(group), &right, out, alone);
             });
         }
-        let total = total.unwrap_or_else(|| crate::array::full(&shape, 0.0));
-        reshaped(&total, &shape)
+        array(&shape, out)
     }
 
-    /// Windows as columns: `[n, groups, channels of a group * kernel, output]`.
-    fn unroll(&self, x: &[f32], first: usize, n: usize) -> Array {
-        let w = &self.window;
-        let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
-        let mut out = vec![0.0f32; n * self.channels * k_len * out_len];
-        if !out.is_empty() {
-            out.par_chunks_mut(k_len * out_len)
-                .enumerate()
-                .for_each(|(c, rows)| {
-                    let plane = &x[(first * self.channels + c) * in_len..][..in_len];
-                    for_taps(w, |tap, o, i, len| {
-                        let row = &mut rows[tap * out_len + o..][..len];
-                        if w.stride[2] == 1 {
-                            row.copy_from_slice(&plane[i..i + len]);
-                        } else {
-                            for (r, &v) in
-                                row.iter_mut().zip(plane[i..].iter().step_by(w.stride[2]))
-                            {
-                                *r = v;
-                            }
-                        }
-                    });
-                });
-        }
-        array(&[n, self.groups, self.unrolled_rows(), out_len], out)
-    }
-
-    /// The transpose of [`Self::unroll`]: columns added back to where they came from.
+    /// Columns of unrolled windows added to where their elements came from.
     fn roll(&self, unrolled: &[f32], out: &mut [f32]) {
         let w = &self.window;
         let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
@@ -212,11 +277,11 @@ impl Convolution {
             });
     }
 
-    fn depthwise_forward(&self, x: &[f32], weights: &[f32]) -> Vec<f32> {
+    fn depthwise_forward(&self, x: &[f32], weights: &[f32]) -> Buffer {
         let w = &self.window;
         let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
         let each = self.group_features();
-        let mut out = vec![0.0f32; self.batch * self.features * out_len];
+        let mut out = Buffer::zeros(self.batch * self.features * out_len);
         if out.is_empty() {
             return out;
         }
@@ -243,11 +308,11 @@ impl Convolution {
         out
     }
 
-    fn depthwise_input(&self, weights: &[f32], g: &[f32]) -> Vec<f32> {
+    fn depthwise_input(&self, weights: &[f32], g: &[f32]) -> Buffer {
         let w = &self.window;
         let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
         let each = self.group_features();
-        let mut out = vec![0.0f32; self.batch * self.channels * in_len];
+        let mut out = Buffer::zeros(self.batch * self.channels * in_len);
         if out.is_empty() {
             return out;
         }
@@ -266,11 +331,11 @@ impl Convolution {
         out
     }
 
-    fn depthwise_weight(&self, x: &[f32], g: &[f32]) -> Vec<f32> {
+    fn depthwise_weight(&self, x: &[f32], g: &[f32]) -> Buffer {
         let w = &self.window;
         let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
         let each = self.group_features();
-        let mut out = vec![0.0f32; self.features * k_len];
+        let mut out = Buffer::zeros(self.features * k_len);
         if out.is_empty() {
             return out;
         }
@@ -288,6 +353,237 @@ impl Convolution {
             }
         });
         out
+    }
+}
+
+fn product(sizes: Sizes, left: &impl Panels, right: &impl Panels, out: &mut [f32], alone: bool) {
+    if alone {
+        multiply_alone(sizes, left, right, out, false);
+    } else {
+        multiply(sizes, left, right, out, false);
+    }
+}
+
+/// Planes of an input with its padding around, so that every element of every window is there; what no window
+/// reaches is left out.
+struct Padded<'a> {
+    planes: Planes<'a>,
+    /// Elements of one plane.
+    plane: usize,
+    /// From one window to the next, along each axis.
+    steps: [usize; 3],
+    output: [usize; 3],
+    /// Where each element of a window lies from its first.
+    taps: Vec<usize>,
+}
+
+enum Planes<'a> {
+    Given(&'a [f32]),
+    Made(Buffer),
+}
+
+impl<'a> Padded<'a> {
+    fn new(x: &'a [f32], window: &Window, planes: usize) -> Self {
+        let reach = |k: usize| {
+            let last = window.output[k].max(1) - 1;
+            last * window.stride[k] + (window.kernel[k] - 1) * window.dilation[k] + 1
+        };
+        let size = [reach(0), reach(1), reach(2)];
+        let fits = (0..3).all(|k| window.pad[k] == 0 && size[k] <= window.input[k]);
+        let size = if fits { window.input } else { size };
+        let plane = size[0] * size[1] * size[2];
+        let planes = match fits {
+            true => Planes::Given(x),
+            false => {
+                let mut all = Buffer::unwritten(planes * plane);
+                let in_len = window.input_len();
+                for_chunks(&mut all, plane, |k, to| {
+                    pad_plane(&x[k * in_len..][..in_len], window, size, to);
+                });
+                Planes::Made(all)
+            }
+        };
+        let mut taps = Vec::with_capacity(window.kernel_len());
+        for d in 0..window.kernel[0] {
+            for h in 0..window.kernel[1] {
+                for w in 0..window.kernel[2] {
+                    let [d, h, w] = [
+                        d * window.dilation[0],
+                        h * window.dilation[1],
+                        w * window.dilation[2],
+                    ];
+                    taps.push((d * size[1] + h) * size[2] + w);
+                }
+            }
+        }
+        Self {
+            planes,
+            plane,
+            steps: [
+                window.stride[0] * size[1] * size[2],
+                window.stride[1] * size[2],
+                window.stride[2],
+            ],
+            output: window.output,
+            taps,
+        }
+    }
+
+    fn planes(&self) -> &[f32] {
+        match &self.planes {
+            Planes::Given(planes) => planes,
+            Planes::Made(planes) => planes,
+        }
+    }
+
+    /// Calls `work(outputs before, first element of the first window, outputs)` for runs of neighbouring
+    /// outputs along the last axis.
+    fn runs(&self, outputs: Range<usize>, mut work: impl FnMut(usize, usize, usize)) {
+        let [_, height, width] = self.output;
+        let mut at = outputs.start;
+        while at < outputs.end {
+            let (row, w) = (at / width, at % width);
+            let (d, h) = (row / height, row % height);
+            let n = (width - w).min(outputs.end - at);
+            let first = d * self.steps[0] + h * self.steps[1] + w * self.steps[2];
+            work(at - outputs.start, first, n);
+            at += n;
+        }
+    }
+}
+
+/// One plane with its padding around, cut to `size`.
+fn pad_plane(from: &[f32], window: &Window, size: [usize; 3], to: &mut [f32]) {
+    to.fill(0.0);
+    let [pd, ph, pw] = window.pad;
+    let [id, ih, iw] = window.input;
+    let width = iw.min(size[2].saturating_sub(pw));
+    for d in 0..id.min(size[0].saturating_sub(pd)) {
+        for h in 0..ih.min(size[1].saturating_sub(ph)) {
+            let at = ((d + pd) * size[1] + h + ph) * size[2] + pw;
+            let from = &from[(d * ih + h) * iw..][..width];
+            to[at..at + width].copy_from_slice(from);
+        }
+    }
+}
+
+/// The windows as the right factor of a product: outputs by the elements of their windows.
+struct Windows<'a> {
+    /// The planes of one sample and group.
+    data: &'a [f32],
+    input: &'a Padded<'a>,
+}
+
+impl Panels for Windows<'_> {
+    fn pack(&self, outer: Range<usize>, depth: Range<usize>, width: usize, to: &mut [f32]) {
+        let input = self.input;
+        let step = input.steps[2];
+        let taps = input.taps.len();
+        if outer.len() < width {
+            to.fill(0.0);
+        }
+        input.runs(outer, |before, first, n| {
+            let (mut channel, mut tap) = (depth.start / taps, depth.start % taps);
+            for to in to.chunks_exact_mut(width) {
+                let from = &self.data[channel * input.plane + input.taps[tap] + first..];
+                let to = &mut to[before..before + n];
+                if step == 1 {
+                    copy(to, from);
+                } else {
+                    for (to, &v) in to.iter_mut().zip(from.iter().step_by(step)) {
+                        *to = v;
+                    }
+                }
+                tap += 1;
+                if tap == taps {
+                    (channel, tap) = (channel + 1, 0);
+                }
+            }
+        });
+    }
+}
+
+/// Copies as many elements as `to` has; a call of the library for a handful of them would cost more than they.
+#[inline]
+fn copy(to: &mut [f32], from: &[f32]) {
+    const RUN: usize = 8;
+    let from = &from[..to.len()];
+    let (runs, rest) = to.split_at_mut(to.len() / RUN * RUN);
+    for (to, from) in runs.chunks_exact_mut(RUN).zip(from.chunks_exact(RUN)) {
+        to.copy_from_slice(from);
+    }
+    let at = runs.len();
+    for (to, &v) in rest.iter_mut().zip(&from[at..]) {
+        *to = v;
+    }
+}
+
+/// The same factor the other way round: the elements of the windows by the outputs of all samples.
+struct Taps<'a> {
+    /// From the planes of a group in the first sample on.
+    data: &'a [f32],
+    input: &'a Padded<'a>,
+    /// From one sample to the next.
+    sample: usize,
+}
+
+impl Panels for Taps<'_> {
+    fn pack(&self, outer: Range<usize>, depth: Range<usize>, width: usize, to: &mut [f32]) {
+        let input = self.input;
+        let taps = input.taps.len();
+        let step = input.steps[2];
+        let outputs: usize = input.output.iter().product();
+        if outer.len() < width {
+            to.fill(0.0);
+        }
+        let places: Vec<usize> = outer
+            .map(|k| k / taps * input.plane + input.taps[k % taps])
+            .collect();
+        let mut at = depth.start;
+        while at < depth.end {
+            let (sample, first) = (at / outputs, at % outputs);
+            let end = outputs.min(first + depth.end - at);
+            let data = &self.data[sample * self.sample..];
+            let to = &mut to[(at - depth.start) * width..];
+            input.runs(first..end, |before, first, n| {
+                // A few outputs at a time, so that what is written stays in the first cache.
+                const RUN: usize = 16;
+                for start in (0..n).step_by(RUN) {
+                    let n = RUN.min(n - start);
+                    let to = &mut to[(before + start) * width..][..n * width];
+                    for (k, place) in places.iter().enumerate() {
+                        let from = data[place + first + start * step..].iter().step_by(step);
+                        for (to, &v) in to[k..].iter_mut().step_by(width).zip(from) {
+                            *to = v;
+                        }
+                    }
+                }
+            });
+            at += end - first;
+        }
+    }
+}
+
+/// Weights of a group as the left factor of the gradient at the input: channels by features and by the
+/// elements of the window from the last to the first.
+struct Mirrored<'a> {
+    data: &'a [f32],
+    /// Elements of one feature.
+    row: usize,
+    taps: usize,
+}
+
+impl Panels for Mirrored<'_> {
+    fn pack(&self, outer: Range<usize>, depth: Range<usize>, width: usize, to: &mut [f32]) {
+        for (to, k) in to.chunks_exact_mut(width).zip(depth) {
+            let (feature, tap) = (k / self.taps, k % self.taps);
+            let from = &self.data[feature * self.row + self.taps - 1 - tap..];
+            let (to, rest) = to.split_at_mut(outer.len());
+            for (to, c) in to.iter_mut().zip(outer.clone()) {
+                *to = from[c * self.taps];
+            }
+            rest.fill(0.0);
+        }
     }
 }
 

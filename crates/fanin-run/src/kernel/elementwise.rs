@@ -2,6 +2,7 @@
 
 use crate::array::{Array, CHUNK, Dense, array, count, dims, filled, for_chunks, full};
 use crate::kernel::reduce::sum_to;
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
 /// `f` of every element; without a tape.
@@ -26,6 +27,41 @@ pub(crate) fn zip(a: &Array, b: &Array, f: impl Fn(f32, f32) -> f32 + Sync) -> A
     array(&dims(a.array()), out)
 }
 
+/// `f` of every element, written over it where nobody else reads it.
+fn map_over(mut x: Array, f: impl Fn(f32) -> f32 + Sync) -> Array {
+    if !x.is_sole() {
+        return map(&x, f);
+    }
+    for_chunks(x.elements_mut(), CHUNK, |_, x| {
+        for x in x {
+            *x = f(*x);
+        }
+    });
+    x
+}
+
+/// `f` of every pair of elements, written over those of `a` where nobody else reads them.
+pub(crate) fn zip_over(mut a: Array, b: &Array, f: impl Fn(f32, f32) -> f32 + Sync) -> Array {
+    if !a.is_sole() {
+        return zip(&a, b, f);
+    }
+    let b = Dense::new(b);
+    for_chunks(a.elements_mut(), CHUNK, |k, a| {
+        for (a, &b) in a.iter_mut().zip(&b[k * CHUNK..]) {
+            *a = f(*a, b);
+        }
+    });
+    a
+}
+
+/// `a + b` of two arrays of the same shape, in the memory of one of them where that is free.
+pub(crate) fn sum(mut a: Array, mut b: Array) -> Array {
+    match !a.is_sole() && b.is_sole() {
+        true => zip_over(b, &a, |b, a| a + b),
+        false => zip_over(a, &b, |a, b| a + b),
+    }
+}
+
 /// A function whose derivative is a function of its input.
 pub(crate) fn unary(
     x: &Var,
@@ -35,7 +71,7 @@ pub(crate) fn unary(
     let output = map(x.array(), f);
     let kept = x.array().clone();
     record(&[x], output, move |g, _| {
-        vec![Some(zip(&g, &kept, |g, x| g * derivative(x)))]
+        vec![Some(zip_over(g, &kept, |g, x| g * derivative(x)))]
     })
 }
 
@@ -48,14 +84,16 @@ pub(crate) fn unary_of_output(
     let output = map(x.array(), f);
     let kept = output.clone();
     record(&[x], output, move |g, _| {
-        vec![Some(zip(&g, &kept, |g, y| g * derivative(y)))]
+        vec![Some(zip_over(g, &kept, |g, y| g * derivative(y)))]
     })
 }
 
 /// `scale * x + shift`.
 pub(crate) fn affine(x: &Var, scale: f32, shift: f32) -> Var {
     let output = map(x.array(), |v| scale * v + shift);
-    record(&[x], output, move |g, _| vec![Some(map(&g, |g| g * scale))])
+    record(&[x], output, move |g, _| {
+        vec![Some(map_over(g, |g| g * scale))]
+    })
 }
 
 /// The shape two shapes broadcast to, by numpy's rules.
@@ -128,9 +166,9 @@ pub(crate) fn broadcast_map(
     let axes = axes(shape, &dims(a.array()), &dims(b.array()));
     let Some((inner, outer)) = axes.split_last() else {
         let one = a.first().zip(b.first()).map(|(&x, &y)| f(x, y));
-        return array(shape, one.into_iter().collect());
+        return array(shape, one.into_iter().collect::<Vec<_>>());
     };
-    let mut out = vec![0.0; shape.iter().product()];
+    let mut out = Buffer::unwritten(shape.iter().product());
     if out.is_empty() {
         return array(shape, out);
     }

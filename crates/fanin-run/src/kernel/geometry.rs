@@ -41,6 +41,22 @@ impl Window {
             && self.input == self.output
     }
 
+    /// The window over the outputs that leads back to the inputs, its elements from the last to the first;
+    /// `None` where the windows step over elements or more is padded than they reach.
+    pub(crate) fn mirrored(&self) -> Option<Self> {
+        let mut pad = [0; 3];
+        for (k, pad) in pad.iter_mut().enumerate() {
+            let reach = (self.kernel[k] - 1) * self.dilation[k];
+            *pad = reach.checked_sub(self.pad[k])?;
+        }
+        (self.stride == [1; 3]).then_some(Self {
+            input: self.output,
+            output: self.input,
+            pad,
+            ..*self
+        })
+    }
+
     /// The outputs along `axis` whose element `k` of the window lies inside the input, and the
     /// input of the first of them.
     pub(crate) fn valid(&self, axis: usize, k: usize) -> (std::ops::Range<usize>, usize) {

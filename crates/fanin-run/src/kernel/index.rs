@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::array::{Dense, array};
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
 /// Which elements of an axis make each element of the result: `(index, weight)` pairs.
@@ -51,7 +52,7 @@ pub(crate) fn pick(x: &Var, axis: usize, picks: Picks) -> Var {
     let outer: usize = from[..axis].iter().product();
     let (size, len) = (from[axis], picks.len());
     let source = Dense::new(x.array());
-    let mut out = vec![0.0f32; outer * len * inner];
+    let mut out = Buffer::zeros(outer * len * inner);
     if !out.is_empty() {
         let one = |k: usize, out: &mut [f32]| {
             let (o, r) = (k / len, k % len);
@@ -70,7 +71,7 @@ pub(crate) fn pick(x: &Var, axis: usize, picks: Picks) -> Var {
     }
     record(&[x], array(&shape, out), move |g, _| {
         let g = Dense::new(&g);
-        let mut dx = vec![0.0f32; from.iter().product()];
+        let mut dx = Buffer::zeros(from.iter().product());
         if size * inner > 0 {
             dx.par_chunks_mut(size * inner)
                 .enumerate()
@@ -100,7 +101,7 @@ pub(crate) fn take(x: &Var, shape: &[usize], positions: Vec<usize>) -> Var {
     });
     record(&[x], array(shape, out), move |g, _| {
         let g = Dense::new(&g);
-        let mut dx = vec![0.0f32; from.iter().product()];
+        let mut dx = Buffer::zeros(from.iter().product());
         for (&p, &v) in positions.iter().zip(g.iter()) {
             dx[p] += v;
         }
@@ -157,7 +158,7 @@ pub(crate) fn scatter(x: &Var, positions: Vec<usize>, updates: &Var, combine: Co
     record(&[x, updates], array(&shape.clone(), out), move |g, _| {
         let g = Dense::new(&g);
         let mut dx = g.to_vec();
-        let mut du = vec![0.0f32; positions.len()];
+        let mut du = Buffer::zeros(positions.len());
         match combine {
             Combine::Add => {
                 for (d, &p) in du.iter_mut().zip(&positions) {

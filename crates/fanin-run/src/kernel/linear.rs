@@ -1,30 +1,115 @@
-//! Matrix products, by burn.
+//! Matrix products of arrays.
 
-use burn_backend::ops::FloatTensorOps;
-use burn_flex::Flex;
+use rayon::prelude::*;
 
-use crate::array::{Array, count, dims};
+use crate::array::{Array, Dense, array, count, dims, full};
 use crate::kernel::elementwise::broadcast_shape;
+use crate::kernel::product::{PARALLEL, Sizes, Strided, multiply, multiply_alone};
 use crate::kernel::reduce::sum_to;
 use crate::kernel::shape::reshape;
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
-/// The product of two arrays of matrices of the same rank; without a tape.
+/// The product of two arrays of matrices of the same rank, whose other axes broadcast; without a tape.
 pub(crate) fn product(a: &Array, b: &Array) -> Array {
-    let (da, db) = (dims(a), dims(b));
-    let rank = da.len();
-    let (m, k, n) = (da[rank - 2], da[rank - 1], db[rank - 1]);
-    if m == 0 || k == 0 || n == 0 || da.contains(&0) || db.contains(&0) {
-        let mut shape: Vec<usize> = da
-            .iter()
-            .zip(&db)
-            .map(|(&x, &y)| if x == 1 { y } else { x })
-            .collect();
-        shape[rank - 2] = m;
-        shape[rank - 1] = n;
-        return crate::array::full(&shape, 0.0);
+    let (da, db) = (a.shape(), b.shape());
+    let matrices = da.len() - 2;
+    let sizes = Sizes {
+        rows: da[matrices],
+        columns: db[matrices + 1],
+        depth: da[matrices + 1],
+    };
+    let pairs = da.iter().zip(db).take(matrices);
+    let batch: Vec<usize> = pairs.map(|(&x, &y)| if x == 1 { y } else { x }).collect();
+    let shape = [&batch[..], &[sizes.rows, sizes.columns]].concat();
+    let (a, b) = (Matrices::new(a), Matrices::new(b));
+    let one = sizes.rows * sizes.columns;
+    let mut out = Buffer::unwritten(shape.iter().product());
+    if out.is_empty() || sizes.depth == 0 {
+        return full(&shape, 0.0);
     }
-    Flex::float_matmul(a.clone(), b.clone())
+    let number = out.len() / one;
+    let threads = rayon::current_num_threads();
+    let of = |k: usize| (a.rows(&batch, k), b.columns(&batch, k));
+    if number < threads || number == 1 || sizes.multiplications() < PARALLEL / 64 {
+        // A few large ones, each shared out; or so small that many go into one task.
+        let all = sizes.multiplications().saturating_mul(number);
+        if number > 1 && all >= PARALLEL && sizes.multiplications() < PARALLEL {
+            let each = (PARALLEL / 8 / sizes.multiplications().max(1)).max(1);
+            out.par_chunks_mut(one * each)
+                .enumerate()
+                .for_each(|(block, out)| {
+                    for (k, out) in out.chunks_mut(one).enumerate() {
+                        let (a, b) = of(block * each + k);
+                        multiply_alone(sizes, &a, &b, out, false);
+                    }
+                });
+        } else {
+            for (k, out) in out.chunks_mut(one).enumerate() {
+                let (a, b) = of(k);
+                multiply(sizes, &a, &b, out, false);
+            }
+        }
+    } else {
+        out.par_chunks_mut(one).enumerate().for_each(|(k, out)| {
+            let (a, b) = of(k);
+            multiply_alone(sizes, &a, &b, out, false);
+        });
+    }
+    array(&shape, out)
+}
+
+/// An array read as matrices.
+struct Matrices(Array);
+
+impl Matrices {
+    /// As it lies, unless it is read backward.
+    fn new(a: &Array) -> Self {
+        let forward = a.layout().strides.iter().all(|&s| s >= 0);
+        Self(if forward {
+            a.clone()
+        } else {
+            Dense::new(a).array().clone()
+        })
+    }
+
+    /// The matrix of one place of the batch: its elements, and the steps of its rows and columns.
+    fn at(&self, batch: &[usize], place: usize) -> (&[f32], usize, usize) {
+        let layout = self.0.layout();
+        let step = |axis: usize| layout.strides[axis].unsigned_abs();
+        let mut rest = place;
+        let mut first = 0;
+        for (axis, &size) in batch.iter().enumerate().rev() {
+            if layout.shape[axis] != 1 {
+                first += rest % size * step(axis);
+            }
+            rest /= size;
+        }
+        let elements = self.0.from_first().get(first..).unwrap_or_default();
+        (elements, step(batch.len()), step(batch.len() + 1))
+    }
+
+    /// As the left factor, whose rows are the result's.
+    fn rows(&self, batch: &[usize], place: usize) -> Strided<'_> {
+        let (data, outer, depth) = self.at(batch, place);
+        Strided {
+            data,
+            outer,
+            depth,
+            pieces: None,
+        }
+    }
+
+    /// As the right factor, whose columns are the result's.
+    fn columns(&self, batch: &[usize], place: usize) -> Strided<'_> {
+        let (data, depth, outer) = self.at(batch, place);
+        Strided {
+            data,
+            outer,
+            depth,
+            pieces: None,
+        }
+    }
 }
 
 /// The last two axes exchanged, as a view.
@@ -96,8 +181,7 @@ fn pair(a: &Var, b: &Var) -> Var {
 /// of a view that exchanges the axes of a weight, the gradient comes back as such a view, and the
 /// weight's own is in order without a copy.
 fn product_like(like: &Array, a: &Array, b: &Array) -> Array {
-    let strides = like.layout().strides();
-    match strides {
+    match like.layout().strides[..] {
         [.., row, column] if row.unsigned_abs() < column.unsigned_abs() => {
             transposed(&product(&transposed(b), &transposed(a)))
         }
@@ -107,30 +191,69 @@ fn product_like(like: &Array, a: &Array, b: &Array) -> Array {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-    use crate::array::{Dense, array};
     use crate::kernel::shape::permute;
+
+    fn wave(shape: &[usize], step: f32) -> Array {
+        let n: usize = shape.iter().product();
+        let data: Vec<f32> = (0..n).map(|k| (k as f32 * step).sin()).collect();
+        array(shape, data)
+    }
+
+    #[test]
+    fn batches_broadcast_and_views_are_read_as_they_lie() {
+        for (batch_a, batch_b) in [
+            (vec![3, 4], vec![3, 4]),
+            (vec![1, 4], vec![3, 1]),
+            (vec![40, 1], vec![1, 1]),
+            (vec![], vec![]),
+        ] {
+            let (m, k, n) = (9, 11, 7);
+            let views = [
+                wave(&[&batch_a[..], &[m, k]].concat(), 0.37),
+                transposed(&wave(&[&batch_a[..], &[k, m]].concat(), 0.37)),
+                wave(&[&batch_a[..], &[m, 3 * k]].concat(), 0.37).stepped(
+                    batch_a.len() + 1,
+                    3 * k - 1,
+                    k,
+                    -2,
+                ),
+            ];
+            let b = wave(&[&batch_b[..], &[k, n]].concat(), 0.73);
+            for a in views {
+                let c = product(&a, &b);
+                let (a, b, c) = (Dense::new(&a), Dense::new(&b), Dense::new(&c));
+                for (at, &got) in c.iter().enumerate() {
+                    let (place, i, j) = (at / (m * n), at / n % m, at % n);
+                    // All batches here have two axes or none.
+                    let of = |batch: &[usize]| match batch {
+                        [x, y] => {
+                            (place / c.array().shape()[1] % x) * y
+                                + place % c.array().shape()[1] % y
+                        }
+                        _ => 0,
+                    };
+                    let (pa, pb) = (of(&batch_a) * m * k, of(&batch_b) * k * n);
+                    let want: f32 = (0..k).map(|d| a[pa + i * k + d] * b[pb + d * n + j]).sum();
+                    assert!(
+                        (got - want).abs() < 1e-5,
+                        "{batch_a:?} {batch_b:?} {at}: {got} {want}"
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_gradient_of_a_transposed_weight_lies_as_the_weight_does() {
         // y = x Wᵀ with W of shape [3, 2]: at a gradient of ones, row k of W's is the sum of x's rows.
         let x = array(&[2, 2], vec![1.0, 2.0, 10.0, 20.0]);
-        let seen: Arc<Mutex<Option<Array>>> = Arc::default();
-        let slot = Arc::clone(&seen);
-        let leaf = Var::leaf(array(&[3, 2], vec![0.5; 6]));
-        let weight = record(&[&leaf], leaf.array().clone(), move |g, _| {
-            *slot.lock().unwrap() = Some(g.clone());
-            vec![Some(g)]
-        });
+        let weight = Var::leaf(array(&[3, 2], vec![0.5; 6]), 0);
         let y = matmul(&Var::constant(x), &permute(&weight, &[1, 0])).unwrap();
-        let loss = record(&[&y], array(&[1], vec![0.0]), |_, _| {
-            vec![Some(array(&[2, 3], vec![1.0; 6]))]
-        });
-        loss.backward();
-        let gradient = seen.lock().unwrap().take().unwrap();
-        assert!(gradient.is_contiguous());
+        let mut seen = None;
+        y.backward(array(&[2, 3], vec![1.0; 6]), |_, g| seen = Some(g.clone()));
+        let gradient = seen.unwrap();
+        assert!(gradient.is_ordered());
         assert_eq!(*Dense::new(&gradient), [11.0, 22.0, 11.0, 22.0, 11.0, 22.0]);
     }
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::array::{Dense, array};
 use crate::kernel::reduce::sum;
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
 /// Mean and biased variance per channel of `[batch, channels, space]`.
@@ -57,7 +58,7 @@ pub(crate) fn batch_norm(x: &Var, scale: &Var, shift: &Var, epsilon: f32) -> Var
             )
         })
         .collect();
-    let mut out = vec![0.0f32; input.len()];
+    let mut out = Buffer::unwritten(input.len());
     if !out.is_empty() {
         crate::array::for_chunks(&mut out, space, |k, out| {
             let c = k % channels;
@@ -95,7 +96,7 @@ pub(crate) fn batch_norm(x: &Var, scale: &Var, shift: &Var, epsilon: f32) -> Var
             })
             .collect();
         let dx = wanted[0].then(|| {
-            let mut dx = vec![0.0f32; input.len()];
+            let mut dx = Buffer::unwritten(input.len());
             crate::array::for_chunks(&mut dx, space, |k, dx| {
                 let c = k % channels;
                 let (mean, inverse) = moments[c];
@@ -109,7 +110,10 @@ pub(crate) fn batch_norm(x: &Var, scale: &Var, shift: &Var, epsilon: f32) -> Var
             array(&shape, dx)
         });
         let vector = |f: fn(&(f64, f64)) -> f64| {
-            array(&[channels], sums.iter().map(|s| f(s) as f32).collect())
+            array(
+                &[channels],
+                sums.iter().map(|s| f(s) as f32).collect::<Vec<_>>(),
+            )
         };
         vec![
             dx,

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::array::{Dense, array};
 use crate::kernel::geometry::Window;
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
 /// Shape of the result: `[batch, channels, output...]` with the spatial axes of `x`.
@@ -20,7 +21,7 @@ pub(crate) fn max_pool(x: &Var, window: &Window, output: &[usize]) -> (Var, Vec<
     let shape = result_shape(x, output);
     let input = Dense::new(x.array());
     let (in_len, out_len) = (window.input_len(), window.output_len());
-    let mut out = vec![0.0f32; shape.iter().product()];
+    let mut out = Buffer::unwritten(shape.iter().product());
     let mut places = vec![u32::MAX; out.len()];
     if !out.is_empty() {
         out.par_chunks_mut(out_len)
@@ -47,7 +48,7 @@ pub(crate) fn max_pool(x: &Var, window: &Window, output: &[usize]) -> (Var, Vec<
     let kept = places.clone();
     let value = record(&[x], array(&shape, out), move |g, _| {
         let g = Dense::new(&g);
-        let mut dx = vec![0.0f32; from.iter().product()];
+        let mut dx = Buffer::zeros(from.iter().product());
         if in_len > 0 && out_len > 0 {
             dx.par_chunks_mut(in_len).enumerate().for_each(|(c, dx)| {
                 let at = c * out_len;
@@ -69,7 +70,7 @@ pub(crate) fn sum_pool(x: &Var, window: &Window, output: &[usize], divisors: Vec
     let shape = result_shape(x, output);
     let input = Dense::new(x.array());
     let (in_len, out_len) = (window.input_len(), window.output_len());
-    let mut out = vec![0.0f32; shape.iter().product()];
+    let mut out = Buffer::unwritten(shape.iter().product());
     if !out.is_empty() {
         out.par_chunks_mut(out_len)
             .enumerate()
@@ -85,7 +86,7 @@ pub(crate) fn sum_pool(x: &Var, window: &Window, output: &[usize], divisors: Vec
     let window = *window;
     record(&[x], array(&shape, out), move |g, _| {
         let g = Dense::new(&g);
-        let mut dx = vec![0.0f32; from.iter().product()];
+        let mut dx = Buffer::zeros(from.iter().product());
         if in_len > 0 && out_len > 0 {
             dx.par_chunks_mut(in_len).enumerate().for_each(|(c, dx)| {
                 let g = &g[c * out_len..][..out_len];

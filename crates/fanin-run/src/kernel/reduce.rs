@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::array::{Array, CHUNK, Dense, array, dims, for_chunks, full, reshaped};
 use crate::kernel::elementwise::map;
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
 /// Rows of a column sum that are added in f32 before they go into the f64 total.
@@ -23,8 +24,8 @@ pub(crate) fn sum(x: &[f32]) -> f64 {
 }
 
 /// Sums over the middle axis of `[outer, middle, inner]`.
-fn sum_middle(x: &[f32], outer: usize, middle: usize, inner: usize) -> Vec<f32> {
-    let mut out = vec![0.0f32; outer * inner];
+fn sum_middle(x: &[f32], outer: usize, middle: usize, inner: usize) -> Buffer {
+    let mut out = Buffer::zeros(outer * inner);
     if out.is_empty() || middle == 0 {
         return out;
     }

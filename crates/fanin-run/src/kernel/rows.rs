@@ -4,17 +4,19 @@ use rayon::prelude::*;
 
 use crate::array::{CHUNK, Dense, array, dims};
 use crate::kernel::shape::{permute, reshape};
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
-/// Maps each row of `width` elements of `x` to a row of `out_width`; without a tape.
+/// Maps each row of `width` elements of `x` to a row of `out_width`, of which `f` writes every element; without
+/// a tape.
 pub(crate) fn map_rows(
     x: &[f32],
     width: usize,
     out_width: usize,
     f: impl Fn(&[f32], &mut [f32]) + Sync,
-) -> Vec<f32> {
+) -> Buffer {
     let rows = x.len().checked_div(width).unwrap_or(0);
-    let mut out = vec![0.0; rows * out_width];
+    let mut out = Buffer::unwritten(rows * out_width);
     if out.is_empty() {
         return out;
     }
@@ -41,7 +43,7 @@ pub(crate) struct RowGradient<'a> {
 
 /// A function of the last axis: rows of `width` become rows of `out_width`.
 ///
-/// `backward` writes the gradient at the input row, which starts as zeros.
+/// `backward` writes the gradient at the input row, every element of it.
 pub(crate) fn last_axis(
     x: &Var,
     out_width: usize,
@@ -58,7 +60,7 @@ pub(crate) fn last_axis(
     let rows = if width == 0 {
         // Rows of nothing have a sum, a norm, a count all the same.
         let count: usize = shape.iter().rev().skip(1).product();
-        let mut rows = vec![0.0; count * out_width];
+        let mut rows = Buffer::zeros(count * out_width);
         let each = rows.chunks_mut(out_width.max(1));
         each.for_each(|row| forward(&[], row));
         rows
@@ -83,9 +85,10 @@ fn row_gradients(
     width: usize,
     out_width: usize,
     backward: impl Fn(&RowGradient<'_>, &mut [f32]) + Sync,
-) -> Vec<f32> {
-    let mut dx = vec![0.0; x.len()];
+) -> Buffer {
+    let mut dx = Buffer::unwritten(x.len());
     if dx.is_empty() || out_width == 0 {
+        dx.fill(0.0);
         return dx;
     }
     let block = (CHUNK / width.max(out_width)).max(1);
@@ -154,6 +157,7 @@ pub(crate) fn softmax(x: &Var) -> Var {
             // A row that is masked out altogether is NaN; where a later choice hides it from the
             // output no gradient comes back, and none must go on.
             if row.g.iter().all(|&g| g == 0.0) {
+                dx.fill(0.0);
                 return;
             }
             let dot: f32 = row.y.iter().zip(row.g).map(|(y, g)| y * g).sum();

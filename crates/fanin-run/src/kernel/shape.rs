@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use burn_flex::Layout;
-
-use crate::array::{Array, Dense, array, full, reshaped};
+use crate::array::{Array, Dense, array, for_chunks, full, reshaped};
 use crate::kernel::reduce::{expand, sum_to};
-use crate::tape::{MAX_INPUTS, Var, record, relay};
+use crate::pool::Buffer;
+use crate::tape::{Var, record, relay};
 
 /// The same elements in another shape; a view where possible.
 pub(crate) fn reshape(x: &Var, shape: &[usize]) -> Var {
@@ -45,22 +44,14 @@ pub(crate) struct Range {
 }
 
 fn sliced(x: &Array, ranges: &[Range]) -> Array {
-    let layout = x.layout();
-    let mut offset = layout.start_offset() as isize;
-    let mut strides = layout.strides().to_vec();
-    for (stride, range) in strides.iter_mut().zip(ranges) {
-        if range.len > 0 {
-            offset += *stride * range.start as isize;
-        }
-        *stride *= range.step;
-    }
-    let shape: Vec<usize> = ranges.iter().map(|r| r.len).collect();
-    if shape.contains(&0) {
+    if ranges.iter().any(|r| r.len == 0) {
+        let shape: Vec<usize> = ranges.iter().map(|r| r.len).collect();
         return array(&shape, Vec::new());
     }
-    let offset = usize::try_from(offset).unwrap_or(0);
-    x.clone()
-        .with_layout(Layout::new(shape.into(), strides, offset))
+    let each = ranges.iter().enumerate();
+    each.fold(x.clone(), |x, (axis, r)| {
+        x.stepped(axis, r.start, r.len, r.step)
+    })
 }
 
 /// A rectangular selection, one range per axis.
@@ -78,7 +69,7 @@ pub(crate) fn slice(x: &Var, ranges: &[Range]) -> Var {
     }
     let kept = ranges.to_vec();
     record(&[x], sliced(x.array(), ranges), move |g, _| {
-        let mut out = vec![0.0; from.iter().product()];
+        let mut out = Buffer::zeros(from.iter().product());
         scatter_ranges(&mut out, &from, &kept, &Dense::new(&g));
         vec![Some(array(&from, out))]
     })
@@ -176,22 +167,17 @@ pub(crate) fn split(x: &Var, axis: usize, sizes: &[usize]) -> Vec<Var> {
     // A part's gradient as an array of the whole would cost parts times the whole. Instead each
     // part writes into one shared array, and a node without elements, which all parts have as
     // parent and whose step therefore runs after theirs, hands that array on.
-    let shared = Arc::new(Mutex::new(Vec::new()));
+    let shared: Arc<Mutex<Option<Buffer>>> = Arc::default();
     let (whole, from) = (Arc::clone(&shared), shape.clone());
     let hub = relay(&[x], array(&[0], Vec::new()), move |_, _| {
-        let gradient = whole
-            .lock()
-            .map(|mut g| std::mem::take(&mut *g))
-            .unwrap_or_default();
-        vec![Some(array(&from, gradient))]
+        let gradient = whole.lock().ok().and_then(|mut g| g.take());
+        vec![gradient.map(|g| array(&from, g))]
     });
     let parts = starts.iter().zip(sizes).map(|(&start, &size)| {
         let (whole, shape) = (Arc::clone(&shared), shape.clone());
         record(&[&hub], part(start, size), move |g, _| {
             if let Ok(mut whole) = whole.lock() {
-                if whole.is_empty() {
-                    whole.resize(shape.iter().product(), 0.0);
-                }
+                let whole = whole.get_or_insert_with(|| Buffer::zeros(shape.iter().product()));
                 let ranges: Vec<Range> = shape
                     .iter()
                     .enumerate()
@@ -208,7 +194,7 @@ pub(crate) fn split(x: &Var, axis: usize, sizes: &[usize]) -> Vec<Var> {
                         },
                     })
                     .collect();
-                scatter_ranges(&mut whole, &shape, &ranges, &Dense::new(&g));
+                scatter_ranges(whole, &shape, &ranges, &Dense::new(&g));
             }
             vec![Some(array(&[0], Vec::new()))]
         })
@@ -221,10 +207,6 @@ pub(crate) fn concat(parts: &[&Var], axis: usize) -> Var {
     if let [one] = parts {
         return (*one).clone();
     }
-    if parts.len() > MAX_INPUTS {
-        let groups: Vec<Var> = parts.chunks(MAX_INPUTS).map(|p| concat(p, axis)).collect();
-        return concat(&groups.iter().collect::<Vec<_>>(), axis);
-    }
     let shapes: Vec<Vec<usize>> = parts.iter().map(|p| p.dims()).collect();
     let mut shape = shapes.first().cloned().unwrap_or_default();
     shape[axis] = shapes.iter().map(|s| s[axis]).sum();
@@ -233,12 +215,14 @@ pub(crate) fn concat(parts: &[&Var], axis: usize) -> Var {
     let row = shape[axis] * inner;
     let widths: Vec<usize> = shapes.iter().map(|s| s[axis] * inner).collect();
     let sources: Vec<Dense> = parts.iter().map(|p| Dense::new(p.array())).collect();
-    let mut out = Vec::with_capacity(outer * row);
-    for o in 0..outer {
+    let mut out = Buffer::unwritten(outer * row);
+    for_chunks(&mut out, row, |o, mut out| {
         for (source, &w) in sources.iter().zip(&widths) {
-            out.extend_from_slice(&source[o * w..(o + 1) * w]);
+            let (part, rest) = std::mem::take(&mut out).split_at_mut(w);
+            part.copy_from_slice(&source[o * w..(o + 1) * w]);
+            out = rest;
         }
-    }
+    });
     record(parts, array(&shape, out), move |g, _| {
         let mut start = 0;
         shapes
@@ -279,7 +263,8 @@ pub(crate) fn pad(x: &Var, pads: &[(usize, usize)], value: f32) -> Var {
             step: 1,
         })
         .collect();
-    let mut out = vec![value; shape.iter().product()];
+    let mut out = Buffer::unwritten(shape.iter().product());
+    out.fill(value);
     scatter_ranges(&mut out, &shape, &ranges, &Dense::new(x.array()));
     record(&[x], array(&shape, out), move |g, _| {
         vec![Some(sliced(&g, &ranges))]

@@ -143,7 +143,7 @@ fn bias(call: &Call<'_>, [b, _, t, s]: [usize; 4], past: usize) -> Result<Option
     if let Some(item) = call.item(3) {
         let mask = match item {
             Item::Host(m) if matches!(m.data, HostData::Bool(_)) => {
-                let kept = Dense::new(&to_array(m))
+                let kept: Vec<f32> = Dense::new(&to_array(m))
                     .iter()
                     .map(|&v| blocked(v != 0.0))
                     .collect();
@@ -170,7 +170,7 @@ fn bias(call: &Call<'_>, [b, _, t, s]: [usize; 4], past: usize) -> Result<Option
         };
         match &lengths {
             Some(lengths) if past == 0 => {
-                let all = lengths
+                let all: Vec<f32> = lengths
                     .iter()
                     .flat_map(|&l| frontier(l - t as i64))
                     .collect();
@@ -178,7 +178,7 @@ fn bias(call: &Call<'_>, [b, _, t, s]: [usize; 4], past: usize) -> Result<Option
             }
             _ => join(Var::constant(array(
                 &[t, s],
-                frontier(past as i64).collect(),
+                frontier(past as i64).collect::<Vec<_>>(),
             )))?,
         }
     }
@@ -197,10 +197,13 @@ fn bias(call: &Call<'_>, [b, _, t, s]: [usize; 4], past: usize) -> Result<Option
         };
         match &lengths {
             Some(lengths) if past == 0 => {
-                let all = lengths.iter().flat_map(|&l| near(l - t as i64)).collect();
+                let all: Vec<f32> = lengths.iter().flat_map(|&l| near(l - t as i64)).collect();
                 join(Var::constant(array(&[lengths.len(), 1, t, s], all)))?;
             }
-            _ => join(Var::constant(array(&[t, s], near(past as i64).collect())))?,
+            _ => join(Var::constant(array(
+                &[t, s],
+                near(past as i64).collect::<Vec<_>>(),
+            )))?,
         }
     }
     if let Some(lengths) = lengths {
@@ -210,7 +213,7 @@ fn bias(call: &Call<'_>, [b, _, t, s]: [usize; 4], past: usize) -> Result<Option
                 lengths.len()
             ));
         }
-        let all = lengths
+        let all: Vec<f32> = lengths
             .iter()
             .flat_map(|&l| (0..s as i64).map(move |j| blocked(j < l)))
             .collect();

@@ -1,7 +1,5 @@
 //! Every operator's gradient against central differences of its own forward pass.
 
-use std::sync::{Arc, Mutex};
-
 use fanin_network::{Attribute, Attributes, HostData, HostTensor, Node, ValueId};
 
 use super::{Call, Mode, execute};
@@ -140,38 +138,16 @@ fn text(v: &str) -> Attribute {
     Attribute::String(v.to_owned())
 }
 
-fn call(
-    case: &Case,
-    tensors: &[In],
-    leaves: &mut Vec<(usize, Arc<Mutex<Vec<f32>>>)>,
-    tracked: bool,
-) -> Vec<Item> {
-    let inputs = tensors
-        .iter()
-        .enumerate()
-        .map(|(k, input)| match input {
-            In::Missing => None,
-            In::Fixed(t) => Some(Item::host(t.clone())),
-            In::Tracked(t) if tracked => {
-                let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
-                let sink = Arc::clone(&seen);
-                leaves.push((k, seen));
-                let leaf = Var::leaf(to_array(t));
-                Some(Item::Float(record(
-                    &[&leaf],
-                    leaf.array().clone(),
-                    move |g, _| {
-                        *sink.lock().unwrap() = Dense::new(&g).to_vec();
-                        vec![Some(g)]
-                    },
-                )))
-            }
-            In::Tracked(t) => Some(Item::Float(Var::constant(to_array(t)))),
-        })
-        .collect();
+fn call(case: &Case, tensors: &[In], tracked: bool) -> Vec<Item> {
+    let inputs = tensors.iter().enumerate().map(|(k, input)| match input {
+        In::Missing => None,
+        In::Fixed(t) => Some(Item::host(t.clone())),
+        In::Tracked(t) if tracked => Some(Item::Float(Var::leaf(to_array(t), k))),
+        In::Tracked(t) => Some(Item::Float(Var::constant(to_array(t)))),
+    });
     let call = Call {
         node: &case.node,
-        inputs,
+        inputs: inputs.collect(),
         mode: Mode::Training,
     };
     execute(&call).unwrap_or_else(|e| panic!("{}: {e}", case.node.op))
@@ -185,7 +161,7 @@ fn cotangent(output: usize, n: usize) -> Vec<f32> {
 }
 
 fn loss(case: &Case, tensors: &[In]) -> f64 {
-    let outputs = call(case, tensors, &mut Vec::new(), false);
+    let outputs = call(case, tensors, false);
     let mut total = 0.0;
     for (k, output) in outputs.iter().take(case.outputs).enumerate() {
         let Item::Float(v) = output else { continue };
@@ -200,8 +176,7 @@ fn loss(case: &Case, tensors: &[In]) -> f64 {
 }
 
 fn gradients(case: &Case) -> Vec<(usize, Vec<f32>)> {
-    let mut leaves = Vec::new();
-    let outputs = call(case, &case.inputs, &mut leaves, true);
+    let outputs = call(case, &case.inputs, true);
     let floats: Vec<Var> = outputs
         .iter()
         .take(case.outputs)
@@ -222,11 +197,14 @@ fn gradients(case: &Case) -> Vec<(usize, Vec<f32>)> {
         },
     );
     drop(floats);
-    total.backward();
-    leaves
-        .into_iter()
-        .map(|(k, seen)| (k, seen.lock().unwrap().clone()))
-        .collect()
+    let tracked = case.inputs.iter().enumerate();
+    let tracked = tracked.filter(|(_, input)| matches!(input, In::Tracked(_)));
+    let mut all: Vec<(usize, Vec<f32>)> = tracked.map(|(k, _)| (k, Vec::new())).collect();
+    total.backward(array(&[1], vec![1.0]), |place, g| {
+        let input = all.iter_mut().find(|(k, _)| *k == place);
+        input.unwrap().1 = Dense::new(g).to_vec();
+    });
+    all
 }
 
 fn check(case: &Case) {
@@ -1053,28 +1031,19 @@ fn attention_and_rotary_embedding() {
 #[test]
 fn a_choice_stops_the_nan_of_a_row_that_is_masked_out() {
     // What exporters write for attention that may mask a whole row: softmax, is it NaN, choose.
-    let x = Var::leaf(array(
-        &[2, 2],
-        vec![f32::NEG_INFINITY, f32::NEG_INFINITY, 0.3, -0.2],
-    ));
-    let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
-    let sink = Arc::clone(&seen);
-    let observed = record(&[&x], x.array().clone(), move |g, _| {
-        *sink.lock().unwrap() = Dense::new(&g).to_vec();
-        vec![Some(g)]
-    });
-    let weights = crate::kernel::rows::softmax(&observed);
+    let elements = vec![f32::NEG_INFINITY, f32::NEG_INFINITY, 0.3, -0.2];
+    let x = Var::leaf(array(&[2, 2], elements), 0);
+    let weights = crate::kernel::rows::softmax(&x);
     let mask = array(&[2, 1], vec![0.0, 1.0]);
     let chosen =
         crate::kernel::elementwise::select(&mask, &weights, &crate::kernel::shape::zeros(&[1]))
             .unwrap();
     assert!(Dense::new(chosen.array()).iter().all(|v| v.is_finite()));
-    let total = record(&[&chosen], array(&[1], vec![0.0]), |_, _| {
-        vec![Some(array(&[2, 2], vec![1.0, 2.0, 3.0, 4.0]))]
+    drop((x, weights));
+    let mut seen = Vec::new();
+    chosen.backward(array(&[2, 2], vec![1.0, 2.0, 3.0, 4.0]), |_, g| {
+        seen = Dense::new(g).to_vec();
     });
-    drop((observed, weights, chosen));
-    total.backward();
-    let seen = seen.lock().unwrap();
     assert!(seen.iter().all(|v| v.is_finite()), "{seen:?}");
     assert_eq!(&seen[..2], &[0.0, 0.0]);
 }
@@ -1083,7 +1052,7 @@ fn answer(case: &Case) -> Result<Vec<Item>, String> {
     let inputs = case.inputs.iter().map(|input| match input {
         In::Missing => None,
         In::Fixed(t) => Some(Item::host(t.clone())),
-        In::Tracked(t) => Some(Item::Float(Var::leaf(to_array(t)))),
+        In::Tracked(t) => Some(Item::Float(Var::leaf(to_array(t), 0))),
     });
     execute(&Call {
         node: &case.node,

@@ -86,6 +86,7 @@ fn global_maximum(call: &Call<'_>) -> Answer {
             },
             |row, dx| {
                 // One place takes it all, as in torch.
+                dx.fill(0.0);
                 if let Some(k) = row.x.iter().position(|&x| x == row.y[0]) {
                     dx[k] = row.g[0];
                 }

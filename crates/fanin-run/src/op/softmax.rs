@@ -46,6 +46,7 @@ fn hardmax(x: &Var) -> Var {
                 best = k;
             }
         }
+        y.fill(0.0);
         y[best] = 1.0;
     });
     Var::constant(array(&x.dims(), rows))

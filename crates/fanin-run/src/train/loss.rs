@@ -108,7 +108,7 @@ fn mean_square(
         .collect();
     let gradient = gradient.then(|| {
         let scale = (2.0 / n) as f32;
-        let d = y.iter().zip(t).map(|(&y, &t)| (y - t) * scale).collect();
+        let d: Vec<f32> = y.iter().zip(t).map(|(&y, &t)| (y - t) * scale).collect();
         array(shape, d)
     });
     Ok(Score {

@@ -6,9 +6,7 @@
 //! loss depends on; a tied parameter is one parameter and gets the sum of its gradients. Nothing is
 //! observed unless a step is asked to look.
 //!
-//! The same weights, batches and rates give the same bits for the same number of threads. Across
-//! thread counts only the matrix products may differ, in the last bits of their sums; with
-//! [`TrainOptions::threads`] of 1 the bits do not depend on how many sessions run beside it.
+//! The same weights, batches and rates give the same bits, whatever the number of threads.
 
 mod batch;
 mod look;
@@ -17,6 +15,7 @@ mod optimizer;
 mod pass;
 mod rule;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use fanin::Seed;
@@ -27,16 +26,16 @@ pub use look::{Look, ParameterLook, UnitLook};
 pub use loss::Objective;
 pub use optimizer::Optimizer;
 
-use crate::array::{Array, dims};
+use crate::array::{Array, array};
 use crate::error::RunError;
+use crate::guard::{Place, guarded};
 use crate::input;
 use crate::run::Feed;
+use crate::source::WeightSource;
 use crate::statistics;
-use crate::tape;
-use crate::thread::{STACK, on_own_thread};
-use crate::value::{Item, to_array, to_host};
+use crate::value::{Item, to_host};
 use loss::Score;
-use pass::Pass;
+use pass::{Asked, Pass};
 
 /// How to train.
 #[derive(Clone, Debug)]
@@ -83,35 +82,37 @@ pub struct Step {
     pub look: Option<Look>,
 }
 
-/// Trains on a thread of its own: lends a [`Trainer`] that starts with these weights to `work`.
+/// Trains: lends a [`Trainer`] that starts with these weights to `work`.
 ///
 /// # Errors
 ///
 /// As [`crate::run()`]; what `work` returns.
 pub fn train<T: Send>(
     network: &Network,
-    weights: &Weights,
+    weights: &dyn WeightSource,
     options: &TrainOptions,
     work: impl FnOnce(&mut Trainer<'_>) -> Result<T, RunError> + Send,
 ) -> Result<T, RunError> {
     crate::run::known_operators(network)?;
-    on_own_thread(None, |reports| {
-        let inner = || {
-            let result = Trainer::new(network, weights, options, reports)
-                .and_then(|mut trainer| work(&mut trainer));
-            tape::release();
-            result
-        };
-        match options.threads {
-            None => inner(),
-            Some(threads) => rayon::ThreadPoolBuilder::new()
-                .num_threads(threads.max(1))
-                .stack_size(STACK)
-                .build()
-                .map_err(|e| RunError::Network(format!("cannot start {threads} threads: {e}")))?
-                .install(inner),
-        }
-    })
+    let session = || {
+        guarded(network, |place| {
+            work(&mut Trainer::new(network, weights, options, place)?)
+        })
+    };
+    let Some(threads) = options.threads else {
+        return session();
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .build();
+    match pool {
+        Ok(pool) => pool.install(session),
+        // Where there are no threads, this one is all there is.
+        Err(_) if cfg!(target_family = "wasm") => session(),
+        Err(e) => Err(RunError::Network(format!(
+            "cannot start {threads} threads: {e}"
+        ))),
+    }
 }
 
 /// What one run forward and backward came to.
@@ -145,20 +146,23 @@ impl std::fmt::Debug for Trainer<'_> {
 impl<'a> Trainer<'a> {
     fn new(
         network: &'a Network,
-        weights: &Weights,
+        weights: &dyn WeightSource,
         options: &'a TrainOptions,
-        reports: crate::thread::Reports,
+        place: &'a Cell<Place>,
     ) -> Result<Self, RunError> {
         let arrays = network
             .parameters
             .iter()
-            .map(|parameter| Ok(to_array(crate::stored::weight(parameter, weights)?)))
+            .map(|parameter| {
+                let elements = weights.elements(parameter)?.into_owned();
+                Ok(array(&parameter.shape, elements))
+            })
             .collect::<Result<Vec<_>, RunError>>()?;
         let factors = factors(network, &options.rate_factors)?;
         Ok(Self {
             network,
             options,
-            pass: Pass::new(network, options.objective, reports)?,
+            pass: Pass::new(network, options.objective, place)?,
             optimizer: optimizer::State::new(options.optimizer, factors),
             weights: arrays,
         })
@@ -195,7 +199,7 @@ impl<'a> Trainer<'a> {
     /// As [`Trainer::step`].
     pub fn evaluate(&mut self, batch: &Batch) -> Result<(f64, Option<f64>), RunError> {
         let inputs = self.inputs(batch)?;
-        let result = self.pass.forward(inputs, &self.weights, None, None)?;
+        let (result, _) = self.pass.forward(inputs, &self.weights, Asked::default())?;
         let score = loss::score(result.array(), &batch.target, self.options.objective, false)
             .map_err(target_error)?;
         Ok((score.loss, score.accuracy))
@@ -247,21 +251,25 @@ impl<'a> Trainer<'a> {
 
     fn backward(&mut self, batch: &Batch, look: bool) -> Result<Passed, RunError> {
         let inputs = self.inputs(batch)?;
-        let slots = pass::Slots::new(self.weights.len());
-        let mut units = look.then(Vec::new);
-        let result = self
-            .pass
-            .forward(inputs, &self.weights, Some(&slots), units.as_mut())?;
+        let asked = Asked {
+            gradients: true,
+            units: look,
+        };
+        let (result, units) = self.pass.forward(inputs, &self.weights, asked)?;
         let mut score = loss::score(result.array(), &batch.target, self.options.objective, true)
             .map_err(target_error)?;
-        let cotangent = score.gradient.take();
-        self.pass.backward(&result, cotangent);
-        drop(result);
-        tape::release();
+        let mut gradients = vec![None; self.weights.len()];
+        if let Some(cotangent) = score.gradient.take() {
+            result.backward(cotangent, |place, g| {
+                if let Some(slot) = gradients.get_mut(place) {
+                    *slot = Some(g.clone());
+                }
+            });
+        }
         Ok(Passed {
             score,
-            gradients: slots.take(),
-            units,
+            gradients,
+            units: look.then_some(units),
         })
     }
 
@@ -282,8 +290,7 @@ impl<'a> Trainer<'a> {
 
     /// The size of every parameter, for a caller that reckons with memory.
     pub fn elements(&self) -> usize {
-        let sizes = self.weights.iter().map(dims);
-        sizes.map(|shape| shape.iter().product::<usize>()).sum()
+        self.weights.iter().map(Array::len).sum()
     }
 }
 

@@ -110,7 +110,7 @@ impl State {
             let Some(gradient) = gradient else { continue };
             let rule = Rule::new(self.optimizer, self.steps, rate * factor, shrink);
             // Parameters are made dense and stay so; nothing else holds them between two passes.
-            let weight = weight.storage_mut::<f32>();
+            let weight = weight.elements_mut();
             elements += weight.len();
             for array in memory.iter_mut().take(kept) {
                 array.resize(weight.len(), 0.0);
@@ -163,7 +163,12 @@ mod tests {
 
     /// The weights after three steps on parameters of these sizes.
     fn steps(optimizer: Optimizer, sizes: &[usize]) -> Vec<Vec<f32>> {
-        let wave = |n: usize, f: f32| array(&[n], (0..n).map(|k| (k as f32 * f).sin()).collect());
+        let wave = |n: usize, f: f32| {
+            array(
+                &[n],
+                (0..n).map(|k| (k as f32 * f).sin()).collect::<Vec<_>>(),
+            )
+        };
         let mut weights: Vec<Array> = sizes.iter().map(|&n| wave(n, 0.3)).collect();
         let mut state = State::new(optimizer, vec![1.0; sizes.len()]);
         for t in 1..=3 {

@@ -6,10 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::rule::{Arguments, Rule, Unfit, list};
-use super::structured::{Structure, Structured};
+use super::arguments::{Arguments, list};
+use super::rule::{Rule, Unfit};
+use super::structure::Structure;
 use super::{Entry, InitError, Initializer};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::text::{Call, Number, ParseError};
 use crate::{Element, Layout, Stream};
 
@@ -30,12 +31,6 @@ impl Initializer {
             values: values.into(),
         })
         .validated()
-    }
-}
-
-impl From<Array> for Initializer {
-    fn from(rule: Array) -> Self {
-        Self::Array(rule)
     }
 }
 
@@ -69,13 +64,13 @@ impl Rule for Array {
         }
     }
 
-    fn resolve(&self, shape: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], _: &Layout) -> Result<Values, Unfit> {
         listed(&self.values, shape)
     }
 }
 
 /// The values for a tensor of as many elements.
-pub(super) fn listed(values: &[f64], shape: &[usize]) -> Result<Kind, Unfit> {
+pub(super) fn listed(values: &[f64], shape: &[usize]) -> Result<Values, Unfit> {
     let elements = crate::layout::elements(shape)?;
     if elements != values.len() as u64 {
         return Err(format!(
@@ -84,9 +79,10 @@ pub(super) fn listed(values: &[f64], shape: &[usize]) -> Result<Kind, Unfit> {
         )
         .into());
     }
-    Ok(Kind::Structured(Structured::Listed(Listed {
+    Ok(Listed {
         values: values.into(),
-    })))
+    }
+    .into())
 }
 
 /// Resolved values.

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::Entry;
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
-use super::structured::Structured;
-use crate::filler::Kind;
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use crate::filler::Values;
 use crate::{Axis, Layout};
 
 rule! {
@@ -37,7 +37,7 @@ impl Rule for Bilinear {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if !layout.axes.contains(&Axis::Field) {
             return Err("there is no field to interpolate over; it is for convolutions".into());
         }
@@ -47,12 +47,13 @@ impl Rule for Bilinear {
             let row = |w: &f64| axis.iter().map(|a| w * a).collect::<Vec<_>>();
             weights.iter().flat_map(row).collect()
         });
-        Ok(Kind::Structured(Structured::Pattern(Pattern {
+        Ok(Pattern {
             name: "linear interpolation",
             gain: self.gain,
             grid,
             figure: Figure::Filter(Arc::from(weights)),
-        })))
+        }
+        .into())
     }
 }
 

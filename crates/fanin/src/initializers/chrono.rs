@@ -11,13 +11,14 @@
 use std::fmt;
 
 use super::Entry;
-use super::concat::Spans;
+use super::arguments::Usual;
 use super::forget_gate::Gates;
 use super::log_uniform::each_double;
-use super::rule::{Rule, Unfit, Usual, rule};
-use super::structured::{Structure, Structured};
-use crate::filler::Kind;
+use super::rule::{Rule, Unfit, rule};
+use super::structure::Structure;
+use crate::filler::Values;
 use crate::math::double::ln;
+use crate::spans::Spans;
 use crate::text::Number;
 use crate::{Element, Layout, Stream};
 
@@ -50,13 +51,14 @@ impl Rule for Chrono {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let (spans, signs) = self.order.parts(shape, layout)?;
-        Ok(Kind::Structured(Structured::Timescales(Timescales {
+        Ok(Timescales {
             spans,
             factors: signs,
             longest: self.longest,
-        })))
+        }
+        .into())
     }
 }
 

@@ -3,18 +3,22 @@
 //! Each block is a tensor of its own, with the fans of its own shape and a sub-stream `concat/k` of the tensor's
 //! stream, so the block's values depend neither on the other blocks nor on their sizes.
 
+use super::arguments::Arguments;
+use super::rule::{Rule, Unfit};
 use super::{Entry, InitError, Initializer};
+use crate::filler::Values;
+use crate::spans::Spans;
+use crate::text::{Call, ParseError, Value};
 use crate::{Axis, Layout};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "concat",
-    aliases: &["concatenate"],
-    formula: "w = [w1 | w2 | …] along axis, each of the given size and by its own initializer",
-    when: "Tensors whose parts have different jobs: an LSTM's biases with the forget gate open, packed QKV with a \
-           smaller query.",
-    reference: "Gers, Schmidhuber and Cummins, Learning to Forget: Continual Prediction with LSTM, 2000",
-    example: "concat(axis=0, 64: zeros, 64: ones, 128: zeros)",
-};
+/// Blocks of the given sizes along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concat {
+    /// The axis along which the parts lie.
+    pub axis: usize,
+    /// Size along the axis, and initializer, of each part.
+    pub parts: Vec<(usize, Initializer)>,
+}
 
 impl Initializer {
     /// Blocks of the given sizes along `axis`.
@@ -22,77 +26,102 @@ impl Initializer {
     /// # Errors
     /// When a part is not valid, or there is none.
     pub fn concat(axis: usize, parts: impl Into<Vec<(usize, Self)>>) -> Result<Self, InitError> {
-        Self::Concat {
-            axis,
-            parts: parts.into(),
-        }
-        .validated()
+        let parts = parts.into();
+        Self::Concat(Concat { axis, parts }).validated()
     }
 }
 
-/// Sizes of blocks along one axis of a row-major tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Spans {
-    /// Elements of one step along the axis.
-    inner: u64,
-    /// Steps of each block, and those before it.
-    blocks: Vec<(u64, u64)>,
-    total: u64,
+impl Arguments for Concat {
+    fn arguments(&self) -> Vec<String> {
+        let parts = self
+            .parts
+            .iter()
+            .map(|(size, part)| format!("{size}: {part}"));
+        std::iter::once(format!("axis={}", self.axis))
+            .chain(parts)
+            .collect()
+    }
+
+    fn read(call: Call) -> Result<Self, ParseError> {
+        let position = call.position;
+        let (mut axis, mut parts) = (None, Vec::new());
+        for argument in call.arguments {
+            match (argument.key.as_deref(), argument.size, argument.value) {
+                (Some("axis"), None, Value::Number(number)) if axis.is_none() => {
+                    let whole = number as usize;
+                    if whole as f64 != number {
+                        return Err(ParseError::new(
+                            argument.position,
+                            "axis must be a whole number",
+                        ));
+                    }
+                    axis = Some(whole);
+                }
+                (None, Some(size), Value::Call(part)) => {
+                    parts.push((size, Initializer::from_call(part)?));
+                }
+                _ => {
+                    return Err(ParseError::new(
+                        argument.position,
+                        "expected axis=number or size: initializer",
+                    ));
+                }
+            }
+        }
+        let axis = axis.ok_or_else(|| ParseError::new(position, "concat needs axis"))?;
+        Ok(Self { axis, parts })
+    }
 }
 
-impl Spans {
-    pub(super) fn new(
-        shape: &[usize],
-        axis: usize,
-        sizes: impl IntoIterator<Item = usize>,
-    ) -> Self {
-        let inner = shape[axis + 1..].iter().map(|&n| n as u64).product();
-        let mut total = 0;
-        let blocks = sizes.into_iter().map(|size| {
-            let first = total;
-            total += size as u64;
-            (size as u64, first)
-        });
-        let blocks = blocks.collect();
-        Self {
-            inner,
-            blocks,
-            total,
-        }
+impl Rule for Concat {
+    const ENTRY: Entry = Entry {
+        name: "concat",
+        aliases: &["concatenate"],
+        formula: "w = [w1 | w2 | …] along axis, each of the given size and by its own initializer",
+        when: "Tensors whose parts have different jobs: an LSTM's biases with the forget gate open, packed QKV with a \
+               smaller query.",
+        reference: "Gers, Schmidhuber and Cummins, Learning to Forget: Continual Prediction with LSTM, 2000",
+        example: "concat(axis=0, 64: zeros, 64: ones, 128: zeros)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        self.parts
+            .is_empty()
+            .then_some("there must be at least one part")
     }
 
-    /// Calls `run(block, index within the block's own tensor, range of the slice)` for every run of elements
-    /// `start .. start + length` that lies in one block.
-    pub(crate) fn runs(
-        &self,
-        start: u64,
-        length: usize,
-        mut run: impl FnMut(usize, u64, std::ops::Range<usize>),
-    ) {
-        let period = self.total * self.inner;
-        let mut done = 0;
-        while done < length {
-            let index = start + done as u64;
-            let (outer, within) = (index / period, index % period);
-            // Empty blocks start where the next one does; the last block that starts here has elements.
-            let block = self
-                .blocks
-                .partition_point(|&(_, first)| first * self.inner <= within)
-                - 1;
-            let (size, first) = self.blocks[block];
-            let local = within - first * self.inner;
-            let rest = size * self.inner - local;
-            let end = done
-                + usize::try_from(rest)
-                    .unwrap_or(usize::MAX)
-                    .min(length - done);
-            run(block, outer * size * self.inner + local, done..end);
-            done = end;
-        }
+    fn inner(&self) -> Vec<&Initializer> {
+        self.parts.iter().map(|(_, part)| part).collect()
     }
 
-    pub(crate) fn sizes(&self) -> impl Iterator<Item = u64> {
-        self.blocks.iter().map(|&(size, _)| size)
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        let axis = self.axis;
+        let Some(&size) = shape.get(axis) else {
+            return Err(format!("there is no axis {axis}").into());
+        };
+        let sizes: Vec<usize> = self.parts.iter().map(|(size, _)| *size).collect();
+        let sum = sizes
+            .iter()
+            .try_fold(0usize, |sum, &size| sum.checked_add(size));
+        if sum != Some(size) {
+            let sum = sum.map_or("too much".to_owned(), |sum| sum.to_string());
+            return Err(
+                format!("the parts add up to {sum} along axis {axis}, which has {size}").into(),
+            );
+        }
+        let mut fillers = Vec::with_capacity(self.parts.len());
+        for (k, (size, part)) in self.parts.iter().enumerate() {
+            let Some(layout) = part_layout(layout, shape, axis, &sizes, k) else {
+                return Err(format!(
+                    "part {k} along axis {axis} cuts through a group or a fused part"
+                )
+                .into());
+            };
+            let mut shape = shape.to_vec();
+            shape[axis] = *size;
+            fillers.push(part.resolve_valid(&shape, &layout)?);
+        }
+        Ok(Values::Concat(Spans::new(shape, axis, sizes), fillers))
     }
 }
 
@@ -145,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_lstm_bias() {
-        let bias: Initializer = ENTRY.example.parse().unwrap();
+        let bias: Initializer = Concat::ENTRY.example.parse().unwrap();
         let mut out = vec![7f32; 256];
         bias.fill(Seed::new(0), "b", &[256], &Layout::vector(), &mut out)
             .unwrap();
@@ -159,7 +188,7 @@ mod tests {
             1,
             [
                 (3, normal.clone()),
-                (0, Initializer::Ones),
+                (0, Initializer::ones()),
                 (5, normal.clone()),
             ],
         )
@@ -206,7 +235,7 @@ mod tests {
 
     #[test]
     fn errors_say_what_does_not_fit() {
-        let bias: Initializer = ENTRY.example.parse().unwrap();
+        let bias: Initializer = Concat::ENTRY.example.parse().unwrap();
         let message = bias
             .resolve(&[200], &Layout::vector())
             .unwrap_err()

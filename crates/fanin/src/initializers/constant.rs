@@ -1,23 +1,35 @@
 //! `constant(value)`: every value the same.
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::rule::{Rule, Unfit, rule};
+use crate::Layout;
+use crate::filler::Values;
+use crate::sampler::Sampler;
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "constant",
-    aliases: &["const", "full", "fill"],
-    formula: "w = value",
-    when: "A bias with a meaning: the log odds of a rare class, a gate that starts open; layer scale.",
-    reference: "Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, section 4.1 (the prior bias)",
-    example: "constant(value=-4.6)",
-};
-
-impl Initializer {
+rule! {
     /// Every value `value`.
-    ///
-    /// # Errors
-    /// When `value` is not finite.
-    pub fn constant(value: f64) -> Result<Self, InitError> {
-        Self::Constant { value }.validated()
+    Constant as constant {
+        /// The value.
+        value: f64,
+    }
+}
+
+impl Rule for Constant {
+    const ENTRY: Entry = Entry {
+        name: "constant",
+        aliases: &["const", "full", "fill"],
+        formula: "w = value",
+        when: "A bias with a meaning: the log odds of a rare class, a gate that starts open; layer scale.",
+        reference: "Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, section 4.1 (the prior bias)",
+        example: "constant(value=-4.6)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        (!self.value.is_finite()).then_some("value must be finite")
+    }
+
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(self.value)))
     }
 }
 

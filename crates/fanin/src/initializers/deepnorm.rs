@@ -3,13 +3,14 @@
 //! The network computes norm(α x + f(x)); [`Deepnorm::alpha`] is the number that belongs to the weights drawn here. For
 //! the value and output projections and the MLP; queries and keys keep Xavier's scale.
 
+use super::arguments::Usual;
 use super::fixup::power;
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
 use super::t_fixup::Half;
-use super::{Entry, Initializer};
+use super::{Entry, Initializer, XavierNormal};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// The values of `of` times DeepNet's β.
@@ -21,7 +22,7 @@ rule! {
         /// Which half the weight is in.
         side: Half = Usual::Shown(Half::Decoder),
         /// What is scaled.
-        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::XavierNormal { gain: 1.0 })),
+        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::from(XavierNormal { gain: 1.0 }))),
     }
 }
 
@@ -29,12 +30,12 @@ impl Deepnorm {
     /// The factor on the input of each branch, in norm(α x + f(x)).
     ///
     /// ```
-    /// # use fanin::{Initializer, initializers::{Deepnorm, Half}};
+    /// # use fanin::initializers::{Deepnorm, Half, XavierNormal};
     /// let gpt = Deepnorm {
     ///     encoder: 0,
     ///     decoder: 8,
     ///     side: Half::Decoder,
-    ///     of: Box::new(Initializer::XavierNormal { gain: 1.0 }),
+    ///     of: Box::new(XavierNormal { gain: 1.0 }.into()),
     /// };
     /// assert!((gpt.alpha() - 2.0).abs() < 1e-14);
     /// ```
@@ -81,11 +82,11 @@ impl Rule for Deepnorm {
         (own == 0).then_some("the half that the weight is in must have layers")
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         times(self.beta(), &self.of, shape, layout)
     }
 }
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     fn numbers(encoder: u64, decoder: u64, side: Half) -> (f64, f64) {
-        let of = Box::new(Initializer::XavierNormal { gain: 1.0 });
+        let of = Box::new(Initializer::from(XavierNormal { gain: 1.0 }));
         let deepnorm = Deepnorm {
             encoder,
             decoder,

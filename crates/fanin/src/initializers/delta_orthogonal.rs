@@ -5,10 +5,11 @@
 
 use std::fmt;
 
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
-use super::structured::{Structure, Structured};
-use super::{Entry, Initializer};
-use crate::filler::{Filler, Kind};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use super::structure::Structure;
+use super::{Entry, Initializer, Orthogonal};
+use crate::filler::{Filler, Values};
 use crate::{Axis, Element, Layout, Stream};
 
 rule! {
@@ -34,7 +35,7 @@ impl Rule for DeltaOrthogonal {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if !layout.axes.contains(&Axis::Field) {
             return Err("there is no field; write orthogonal".into());
         }
@@ -57,15 +58,16 @@ impl Rule for DeltaOrthogonal {
             stride: Vec::new(),
             ..layout.clone()
         };
-        let centre = Initializer::Orthogonal { gain: self.gain };
-        Ok(Kind::Structured(Structured::Centre(Centre {
+        let centre = Initializer::from(Orthogonal { gain: self.gain });
+        Ok(Centre {
             at_centre: Box::new(centre.resolve_valid(&channels, &flat)?),
             dims: shape
                 .iter()
                 .zip(&layout.axes)
                 .map(|(&n, axis)| (n as u64, *axis == Axis::Field))
                 .collect(),
-        })))
+        }
+        .into())
     }
 }
 
@@ -79,10 +81,6 @@ pub(crate) struct Centre {
 }
 
 impl Centre {
-    pub(super) fn at_centre(&self) -> &Filler {
-        &self.at_centre
-    }
-
     /// The index in the tensor of element `index` of the centre; increasing.
     fn outer(&self, mut index: u64) -> u64 {
         let (mut outer, mut unit) = (0, 1);
@@ -134,6 +132,10 @@ impl Structure for Centre {
             at_centre: Box::new(self.at_centre.scaled(factor)),
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        self.at_centre.shares_work()
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

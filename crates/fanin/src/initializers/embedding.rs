@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, rule, std_fault};
-use super::structured::{Structure, Structured};
-use crate::filler::Kind;
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, rule, std_fault};
+use super::structure::Structure;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 use crate::text::Number;
 use crate::{Axis, Element, Layout, Stream};
@@ -35,13 +36,13 @@ impl Rule for Embedding {
         std_fault(self.std)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let rows = Sampler::Normal(Normal {
             mean: 0.0,
             std: self.std,
         });
         let Some(row) = self.padding else {
-            return Ok(Kind::Each(rows));
+            return Ok(Values::Each(rows));
         };
         let Some(axis) = layout.axes.iter().position(|axis| *axis == Axis::Lookup) else {
             return Err("there are no rows to look up; padding is for embeddings".into());
@@ -52,12 +53,13 @@ impl Rule for Embedding {
                 format!("padding row {row} of {size} rows; the last is {}", size - 1).into(),
             );
         }
-        Ok(Kind::Structured(Structured::Padded(Padded {
+        Ok(Padded {
             rows,
             row,
             size,
             inner: shape[axis + 1..].iter().map(|&n| n as u64).product(),
-        })))
+        }
+        .into())
     }
 }
 

@@ -4,10 +4,11 @@
 //! The other weights of a branch are scaled so that one step of gradient descent changes the output by an amount that does
 //! not depend on the depth.
 
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
-use super::{Entry, Initializer};
-use crate::filler::Kind;
+use super::{Entry, Initializer, KaimingNormal};
+use crate::filler::Values;
 use crate::{Layout, Mode};
 
 rule! {
@@ -18,10 +19,10 @@ rule! {
         /// Weights of one branch, the last one included; at least 2.
         layers: u64 = Usual::Shown(2),
         /// What is scaled.
-        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::KaimingNormal {
+        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::from(KaimingNormal {
             mode: Mode::FanIn,
             gain: std::f64::consts::SQRT_2,
-        })),
+        }))),
     }
 }
 
@@ -46,11 +47,11 @@ impl Rule for Fixup {
         }
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let factor = power(self.branches as f64, -1.0 / (2 * self.layers - 2) as f64);
         times(factor, &self.of, shape, layout)
     }

@@ -5,10 +5,11 @@
 //! that are added must not both open the gate. (PyTorch has two such tensors; give one of them zeros.)
 
 use super::Entry;
-use super::concat::Spans;
-use super::rule::{Rule, Unfit, Usual, rule, words};
-use crate::filler::Kind;
+use super::arguments::{Usual, words};
+use super::rule::{Rule, Unfit, rule};
+use crate::filler::Values;
 use crate::sampler::Sampler;
+use crate::spans::Spans;
 use crate::{Axis, Layout};
 
 words! {
@@ -94,10 +95,10 @@ impl Rule for ForgetGate {
         (!self.value.is_finite()).then_some("value must be finite")
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let (spans, signs) = self.order.parts(shape, layout)?;
         let value = |sign: &f64| Sampler::Constant(if *sign > 0.0 { self.value } else { 0.0 });
-        Ok(Kind::Parts(spans, signs.iter().map(value).collect()))
+        Ok(Values::Parts(spans, signs.iter().map(value).collect()))
     }
 }
 

@@ -4,13 +4,13 @@
 //! would leave outputs without signal; the columns of a Hadamard matrix spread the input over all of them instead. In
 //! a convolution the centre of the field carries the matrix.
 
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
-use super::structured::Structured;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::{Entry, identity};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// ZerO: the identity, or columns of a Hadamard matrix where outputs outnumber inputs.
@@ -37,16 +37,17 @@ impl Rule for Hadamard {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
         let grid = Grid::new(shape, layout);
         let tap = grid.tap(0).unwrap_or(0);
-        Ok(Kind::Structured(Structured::Pattern(Pattern {
+        Ok(Pattern {
             name: "partial identity with Hadamard matrices",
             gain: self.gain,
             grid,
             figure: Figure::Hadamard { tap },
-        })))
+        }
+        .into())
     }
 }
 

@@ -4,24 +4,25 @@
 //! `offset` moves the position from the centre of the field along each of its axes: with a causal kernel of 3, the last
 //! position is at offset 1.
 
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::Unfit;
-use super::structured::Structured;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use super::{Entry, InitError, Initializer};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::{Axis, Layout};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "identity",
-    aliases: &["eye", "dirac"],
-    formula: "w[o, i, centre + offset] = gain where o = i + shift within the group, 0 elsewhere; the centre of k is k \
-              div 2",
-    when: "Recurrent weights of ReLU networks, layers that should start by passing their input on.",
-    reference: "Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015; \
-                Zagoruyko and Komodakis, DiracNets, 2017",
-    example: "identity",
-};
+rule! {
+    /// `gain` where the output is the input plus `shift`, `offset` positions from the centre of the field.
+    Identity as identity_shifted {
+        /// The value on the diagonal.
+        gain: f64 = Usual::Silent(1.0),
+        /// By how much outputs are moved against inputs.
+        shift: i64 = Usual::Silent(0),
+        /// Positions from the centre of the field.
+        offset: i64 = Usual::Silent(0),
+    }
+}
 
 impl Initializer {
     /// `gain` on the diagonal.
@@ -31,18 +32,43 @@ impl Initializer {
     pub fn identity(gain: f64) -> Result<Self, InitError> {
         Self::identity_shifted(gain, 0, 0)
     }
+}
 
-    /// `gain` where the output is the input plus `shift`, `offset` positions from the centre of the field.
-    ///
-    /// # Errors
-    /// When `gain` is not finite, or 0.
-    pub fn identity_shifted(gain: f64, shift: i64, offset: i64) -> Result<Self, InitError> {
-        Self::Identity {
+impl Rule for Identity {
+    const ENTRY: Entry = Entry {
+        name: "identity",
+        aliases: &["eye", "dirac"],
+        formula: "w[o, i, centre + offset] = gain where o = i + shift within the group, 0 elsewhere; the centre of k is k \
+                  div 2",
+        when: "Recurrent weights of ReLU networks, layers that should start by passing their input on.",
+        reference: "Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015; \
+                    Zagoruyko and Komodakis, DiracNets, 2017",
+        example: "identity",
+    };
+
+    // A negative identity is a reflection, and meant.
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain.abs())
+    }
+
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        let Self {
             gain,
             shift,
             offset,
+        } = *self;
+        matrix(layout)?;
+        let grid = Grid::new(shape, layout);
+        let Some(tap) = grid.tap(offset) else {
+            return Err(format!("offset {offset} is outside the field {:?}", grid.field()).into());
+        };
+        Ok(Pattern {
+            name: "identity",
+            gain,
+            grid,
+            figure: Figure::Identity { shift, tap },
         }
-        .validated()
+        .into())
     }
 }
 
@@ -57,26 +83,6 @@ pub(super) fn matrix(layout: &Layout) -> Result<(), Unfit> {
     } else {
         Err("a vector is no matrix; write ones or constant".into())
     }
-}
-
-pub(super) fn resolve(
-    gain: f64,
-    shift: i64,
-    offset: i64,
-    shape: &[usize],
-    layout: &Layout,
-) -> Result<Kind, Unfit> {
-    matrix(layout)?;
-    let grid = Grid::new(shape, layout);
-    let Some(tap) = grid.tap(offset) else {
-        return Err(format!("offset {offset} is outside the field {:?}", grid.field()).into());
-    };
-    Ok(Kind::Structured(Structured::Pattern(Pattern {
-        name: "identity",
-        gain,
-        grid,
-        figure: Figure::Identity { shift, tap },
-    })))
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! field ("patch-maintain"), so that outputs start from different positions of the field. With `tau` = 1e-6 it is the
 //! paper's start of the last weight of a residual branch, where exact zeros would leave units dead.
 
+use super::arguments::Usual;
 use super::grid::Grid;
 use super::pattern::{Figure, Pattern};
-use super::rule::{Rule, Unfit, Usual, rule};
-use super::structured::Structured;
+use super::rule::{Rule, Unfit, rule};
 use super::{Entry, identity};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// IDInit: `tau` wherever output and column agree modulo the shorter side.
@@ -40,14 +40,15 @@ impl Rule for Idinit {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
-        Ok(Kind::Structured(Structured::Pattern(Pattern {
+        Ok(Pattern {
             name: "repeated identity",
             gain: self.tau,
             grid: Grid::new(shape, layout),
             figure: Figure::Repeated,
-        })))
+        }
+        .into())
     }
 }
 

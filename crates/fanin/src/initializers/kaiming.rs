@@ -1,66 +1,110 @@
 //! `kaiming_uniform`, `kaiming_normal`, `kaiming_truncated` (also `he_…`, `msra_…`): variance gain² / fan.
 
-use super::{Entry, InitError, Initializer};
-use crate::Mode;
+use super::Entry;
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use super::variance_scaling::{Distribution, scaled};
+use crate::filler::Values;
+use crate::{Layout, Mode};
 
 const WHEN: &str = "Weights that feed ReLU and its relatives, with the gain of the activation: √2 for ReLU, the \
                     default. In text, gain may name it: gain=gelu.";
 const REFERENCE: &str = "He, Zhang, Ren and Sun, Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet \
      Classification, ICCV 2015";
 
-pub(super) const UNIFORM: Entry = Entry {
-    name: "kaiming_uniform",
-    aliases: &["he_uniform", "msra_uniform"],
-    formula: "w ~ U[±gain √(3 / n)], n = fan_in unless mode says otherwise, gain = √2 unless given",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "kaiming_uniform(mode=fan_in, gain=relu)",
-};
-
-pub(super) const NORMAL: Entry = Entry {
-    name: "kaiming_normal",
-    aliases: &["he_normal", "msra_normal"],
-    formula: "w ~ N(0, gain² / n), n = fan_in unless mode says otherwise, gain = √2 unless given",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "kaiming_normal(mode=fan_out, gain=relu)",
-};
-
-pub(super) const TRUNCATED: Entry = Entry {
-    name: "kaiming_truncated",
-    aliases: &["he_truncated", "msra_truncated"],
-    formula: "as kaiming_normal, cut at ±2 std and corrected to the same variance (Keras's he_normal)",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "kaiming_truncated(gain=gelu)",
-};
-
 /// ReLU's gain, √2.
-pub(super) const DEFAULT_GAIN: f64 = std::f64::consts::SQRT_2;
+const DEFAULT_GAIN: f64 = std::f64::consts::SQRT_2;
 
-impl Initializer {
+rule! {
     /// Uniform, variance `gain`² / fan.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn kaiming_uniform(mode: Mode, gain: f64) -> Result<Self, InitError> {
-        Self::KaimingUniform { mode, gain }.validated()
+    KaimingUniform as kaiming_uniform {
+        /// Which fan.
+        mode: Mode = Usual::Shown(Mode::FanIn),
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Shown(DEFAULT_GAIN),
+    }
+}
+
+impl Rule for KaimingUniform {
+    const ENTRY: Entry = Entry {
+        name: "kaiming_uniform",
+        aliases: &["he_uniform", "msra_uniform"],
+        formula: "w ~ U[±gain √(3 / n)], n = fan_in unless mode says otherwise, gain = √2 unless given",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "kaiming_uniform(mode=fan_in, gain=relu)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
     }
 
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(self.gain, self.mode, Distribution::Uniform, shape, layout)
+    }
+}
+
+rule! {
     /// Normal, variance `gain`² / fan.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn kaiming_normal(mode: Mode, gain: f64) -> Result<Self, InitError> {
-        Self::KaimingNormal { mode, gain }.validated()
+    KaimingNormal as kaiming_normal {
+        /// Which fan.
+        mode: Mode = Usual::Shown(Mode::FanIn),
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Shown(DEFAULT_GAIN),
+    }
+}
+
+impl Rule for KaimingNormal {
+    const ENTRY: Entry = Entry {
+        name: "kaiming_normal",
+        aliases: &["he_normal", "msra_normal"],
+        formula: "w ~ N(0, gain² / n), n = fan_in unless mode says otherwise, gain = √2 unless given",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "kaiming_normal(mode=fan_out, gain=relu)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
     }
 
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(self.gain, self.mode, Distribution::Normal, shape, layout)
+    }
+}
+
+rule! {
     /// Truncated normal, variance `gain`² / fan.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn kaiming_truncated(mode: Mode, gain: f64) -> Result<Self, InitError> {
-        Self::KaimingTruncated { mode, gain }.validated()
+    KaimingTruncated as kaiming_truncated {
+        /// Which fan.
+        mode: Mode = Usual::Shown(Mode::FanIn),
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Shown(DEFAULT_GAIN),
+    }
+}
+
+impl Rule for KaimingTruncated {
+    const ENTRY: Entry = Entry {
+        name: "kaiming_truncated",
+        aliases: &["he_truncated", "msra_truncated"],
+        formula: "as kaiming_normal, cut at ±2 std and corrected to the same variance (Keras's he_normal)",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "kaiming_truncated(gain=gelu)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
+    }
+
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(
+            self.gain,
+            self.mode,
+            Distribution::TruncatedNormal,
+            shape,
+            layout,
+        )
     }
 }
 
@@ -92,10 +136,7 @@ mod tests {
         let gain = Activation::LeakyRelu { slope: 0.2 }.gain().value();
         assert_eq!(
             parsed,
-            Initializer::KaimingUniform {
-                mode: Mode::FanOut,
-                gain
-            }
+            Initializer::kaiming_uniform(Mode::FanOut, gain).unwrap()
         );
         // And a gated unit's is that of its gate.
         assert!("kaiming_normal(gain=swiglu)".parse::<Initializer>().is_ok());

@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 rule! {
@@ -28,13 +28,13 @@ impl Rule for LayerScale {
         (self.blocks == 0).then_some("blocks must be positive")
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let value = match self.blocks {
             ..=18 => 0.1,
             19..=24 => 1e-5,
             _ => 1e-6,
         };
-        Ok(Kind::Each(Sampler::Constant(value)))
+        Ok(Values::Each(Sampler::Constant(value)))
     }
 }
 

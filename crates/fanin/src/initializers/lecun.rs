@@ -1,61 +1,100 @@
 //! `lecun_uniform`, `lecun_normal`, `lecun_truncated`: variance gain² / fan_in.
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use super::variance_scaling::{Distribution, scaled};
+use crate::filler::Values;
+use crate::{Layout, Mode};
 
 const WHEN: &str = "Linear and normalized layers, and networks of SELU, whose gain is 1.";
 const REFERENCE: &str = "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998; Klambauer et al., Self-Normalizing \
                          Neural Networks, NeurIPS 2017";
 
-pub(super) const UNIFORM: Entry = Entry {
-    name: "lecun_uniform",
-    aliases: &[],
-    formula: "w ~ U[±gain √(3 / fan_in)]",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "lecun_uniform",
-};
-
-pub(super) const NORMAL: Entry = Entry {
-    name: "lecun_normal",
-    aliases: &[],
-    formula: "w ~ N(0, gain² / fan_in)",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "lecun_normal",
-};
-
-pub(super) const TRUNCATED: Entry = Entry {
-    name: "lecun_truncated",
-    aliases: &[],
-    formula: "as lecun_normal, cut at ±2 std and corrected to the same variance (the lecun_normal of Keras and Flax)",
-    when: WHEN,
-    reference: REFERENCE,
-    example: "lecun_truncated",
-};
-
-impl Initializer {
+rule! {
     /// Uniform, variance `gain`² / fan_in.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn lecun_uniform(gain: f64) -> Result<Self, InitError> {
-        Self::LecunUniform { gain }.validated()
+    LecunUniform as lecun_uniform {
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Silent(1.0),
+    }
+}
+
+impl Rule for LecunUniform {
+    const ENTRY: Entry = Entry {
+        name: "lecun_uniform",
+        aliases: &[],
+        formula: "w ~ U[±gain √(3 / fan_in)]",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "lecun_uniform",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
     }
 
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(self.gain, Mode::FanIn, Distribution::Uniform, shape, layout)
+    }
+}
+
+rule! {
     /// Normal, variance `gain`² / fan_in.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn lecun_normal(gain: f64) -> Result<Self, InitError> {
-        Self::LecunNormal { gain }.validated()
+    LecunNormal as lecun_normal {
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Silent(1.0),
+    }
+}
+
+impl Rule for LecunNormal {
+    const ENTRY: Entry = Entry {
+        name: "lecun_normal",
+        aliases: &[],
+        formula: "w ~ N(0, gain² / fan_in)",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "lecun_normal",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
     }
 
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(self.gain, Mode::FanIn, Distribution::Normal, shape, layout)
+    }
+}
+
+rule! {
     /// Truncated normal, variance `gain`² / fan_in.
-    ///
-    /// # Errors
-    /// When `gain` is not a finite positive number.
-    pub fn lecun_truncated(gain: f64) -> Result<Self, InitError> {
-        Self::LecunTruncated { gain }.validated()
+    LecunTruncated as lecun_truncated {
+        /// Factor on the standard deviation.
+        gain: f64 = Usual::Silent(1.0),
+    }
+}
+
+impl Rule for LecunTruncated {
+    const ENTRY: Entry = Entry {
+        name: "lecun_truncated",
+        aliases: &[],
+        formula: "as lecun_normal, cut at ±2 std and corrected to the same variance (the lecun_normal of Keras and Flax)",
+        when: WHEN,
+        reference: REFERENCE,
+        example: "lecun_truncated",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        gain_fault(self.gain)
+    }
+
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(
+            self.gain,
+            Mode::FanIn,
+            Distribution::TruncatedNormal,
+            shape,
+            layout,
+        )
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
-use super::structured::{Structure, Structured};
+use super::structure::Structure;
 use crate::element::private::Sealed;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::{exp, ln};
 use crate::text::Number;
 use crate::{DType, Element, Layout, Stream};
@@ -43,13 +43,12 @@ impl Rule for LogUniform {
         }
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Structured(Structured::LogUniform(
-            LogUniformSampler {
-                low: self.low,
-                high: self.high,
-            },
-        )))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(LogUniformSampler {
+            low: self.low,
+            high: self.high,
+        }
+        .into())
     }
 }
 

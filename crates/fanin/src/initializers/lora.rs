@@ -3,9 +3,11 @@
 //! The product starts at 0, because B does. A's scale follows the inputs of the whole layer, never those of a shard.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule, uniform_by_fans};
+use super::arguments::Usual;
+use super::by_fans::uniform_by_fans;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 const REFERENCE: &str = "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022 (arXiv 2106.09685); its \
@@ -38,7 +40,7 @@ impl Rule for LoraA {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         uniform_by_fans(shape, layout, |fans| self.gain / fans.fan_in.sqrt())
     }
 }
@@ -53,12 +55,8 @@ impl Rule for LoraB {
         example: "lora_b",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::Constant(0.0)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(0.0)))
     }
 }
 
@@ -79,7 +77,6 @@ mod tests {
         assert!(largest <= 0.05 && largest > 0.0499, "{largest}");
         let mut b = [9f32; 4];
         Initializer::lora_b()
-            .unwrap()
             .fill(Seed::new(0), "b", &[2, 2], &layout, &mut b)
             .unwrap();
         assert_eq!(b, [0.0; 4]);

@@ -21,11 +21,12 @@
 use std::fmt;
 
 use super::Entry;
-use super::orthogonal::Orthogonal;
-use super::rule::{Rule, Unfit, Usual, rule};
-use super::structured::{Structure, Structured};
+use super::arguments::Usual;
+use super::haar::Haar;
+use super::rule::{Rule, Unfit, rule};
+use super::structure::Structure;
 use crate::element::private::{Real, Sealed};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 use crate::text::Number;
 use crate::{Axis, Element, Layout, Stream};
@@ -69,7 +70,7 @@ impl Rule for Mimetic {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let &[rows, columns] = shape else {
             return Err("it is for matrices".into());
         };
@@ -96,14 +97,15 @@ impl Rule for Mimetic {
         } else {
             [rows, columns]
         };
-        Ok(Kind::Structured(Structured::Mimic(Mimic {
+        Ok(Mimic {
             of: self.of.clone(),
             std,
             beta: self.beta,
             columns,
             transposed: self.transposed.then_some(rows),
-            other: Orthogonal::new(1.0, &other, layout)?,
-        })))
+            other: Haar::new(1.0, &other, layout)?,
+        }
+        .into())
     }
 }
 
@@ -116,7 +118,7 @@ pub(crate) struct Mimic {
     columns: usize,
     /// The rows of this matrix, which are the columns of the other one, if that is turned around.
     transposed: Option<usize>,
-    other: Orthogonal,
+    other: Haar,
 }
 
 impl Mimic {
@@ -166,6 +168,10 @@ impl Structure for Mimic {
             beta: factor * self.beta,
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        true
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

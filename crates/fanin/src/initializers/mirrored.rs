@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use super::rule::{Rule, Unfit, Usual, rule, words};
-use super::structured::{Structure, Structured};
+use super::arguments::{Usual, words};
+use super::rule::{Rule, Unfit, rule};
+use super::structure::Structure;
 use super::{Entry, Initializer};
-use crate::filler::{Filler, Kind};
+use crate::filler::{Filler, Values};
 use crate::{Axis, Element, Layout, Stream};
 
 words! {
@@ -47,15 +48,11 @@ impl Rule for Mirrored {
         example: "mirrored(of=orthogonal)",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
-    }
-
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if layout.groups != 1 || !layout.fused.is_empty() {
             return Err(
                 "groups and fused parts cannot be mirrored; write the parts as concat(…)".into(),
@@ -84,10 +81,11 @@ impl Rule for Mirrored {
                 return Err("a mirrored side must be one axis".into());
             }
         }
-        Ok(Kind::Structured(Structured::Mirror(Mirror {
+        Ok(Mirror {
             half: Box::new(self.of.resolve_valid(&halves, layout)?),
             dims,
-        })))
+        }
+        .into())
     }
 }
 
@@ -100,10 +98,6 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    pub(super) fn half(&self) -> &Filler {
-        &self.half
-    }
-
     /// The index within W, and whether the value is negated.
     fn source(&self, mut index: u64) -> (u64, bool) {
         let (mut source, mut unit, mut negative) = (0, 1, false);
@@ -161,6 +155,10 @@ impl Structure for Mirror {
         }
     }
 
+    fn shares_work(&self) -> bool {
+        self.half.shares_work()
+    }
+
     fn moments(&self) -> Option<(f64, f64)> {
         let (_, square) = self.half.moments()?;
         Some((0.0, square))
@@ -173,6 +171,7 @@ impl Structure for Mirror {
 
 #[cfg(test)]
 mod tests {
+    use crate::initializers::KaimingNormal;
     use crate::{Initializer, Layout, Seed, Stream};
 
     fn draw(text: &str, shape: &[usize], layout: &Layout) -> Vec<f64> {
@@ -193,10 +192,10 @@ mod tests {
             (Layout::linear_out_in().stack(1), vec![2, 6, 10]),
         ] {
             let out = draw("mirrored(kaiming_normal)", &shape, &layout);
-            let half = Initializer::KaimingNormal {
+            let half = Initializer::from(KaimingNormal {
                 mode: crate::Mode::FanIn,
                 gain: 2f64.sqrt(),
-            };
+            });
             let channels = if shape.len() == 3 && shape[0] == 2 {
                 1
             } else {

@@ -4,9 +4,11 @@
 //! hidden and output weights divided by the width).
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, normal_by_fans, rule, std_fault, words};
+use super::arguments::{Usual, words};
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, rule, std_fault};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 words! {
     /// Which sides of a weight grow with the model's width.
@@ -48,9 +50,9 @@ impl Rule for Mup {
         std_fault(self.std).or((self.base == 0).then_some("base must be positive"))
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         if self.role == MupRole::Input {
-            return Ok(Kind::Each(crate::sampler::Sampler::Normal(
+            return Ok(Values::Each(crate::sampler::Sampler::Normal(
                 crate::sampler::Normal {
                     mean: 0.0,
                     std: self.std,

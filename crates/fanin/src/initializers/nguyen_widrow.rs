@@ -8,13 +8,14 @@
 
 use std::fmt;
 
+use super::arguments::Usual;
 use super::grid::{Grid, PerUnit, Side};
 use super::log_uniform::each_double;
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
-use super::structured::{Structure, Structured};
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use super::structure::Structure;
 use super::{Entry, identity};
 use crate::element::private::Sealed;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::{exp, ln};
 use crate::text::Number;
 use crate::{Element, Layout, Stream};
@@ -43,7 +44,7 @@ impl Rule for NguyenWidrow {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
         let grid = Grid::new(shape, layout);
         let fan = (grid.inputs() * grid.taps()).max(1) as f64;
@@ -53,10 +54,7 @@ impl Rule for NguyenWidrow {
                 0.7 * self.gain * exp(ln(outputs) / fan)
             })
             .collect();
-        Ok(Kind::Structured(Structured::UnitVectors(UnitVectors {
-            grid,
-            lengths,
-        })))
+        Ok(UnitVectors { grid, lengths }.into())
     }
 }
 

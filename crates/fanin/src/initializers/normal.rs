@@ -1,23 +1,39 @@
 //! `normal(mean, std)`: the normal distribution.
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, normal_fault, rule};
+use crate::Layout;
+use crate::filler::Values;
+use crate::sampler::{self, Sampler};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "normal",
-    aliases: &["random_normal", "gaussian"],
-    formula: "w ~ N(mean, std²), by the Box-Muller transformation; |w - mean| <= 6.66 std",
-    when: "When a standard deviation is given: 0.02 of GPT-2, √(2/(5 d)) of small init, embeddings.",
-    reference: "Box and Muller, A Note on the Generation of Random Normal Deviates, Ann. Math. Statist. 29, 1958",
-    example: "normal(mean=0, std=0.02)",
-};
-
-impl Initializer {
+rule! {
     /// N(`mean`, `std`²).
-    ///
-    /// # Errors
-    /// When an argument is not finite, or `std` is negative.
-    pub fn normal(mean: f64, std: f64) -> Result<Self, InitError> {
-        Self::Normal { mean, std }.validated()
+    Normal as normal {
+        /// Mean.
+        mean: f64 = Usual::Shown(0.0),
+        /// Standard deviation.
+        std: f64,
+    }
+}
+
+impl Rule for Normal {
+    const ENTRY: Entry = Entry {
+        name: "normal",
+        aliases: &["random_normal", "gaussian"],
+        formula: "w ~ N(mean, std²), by the Box-Muller transformation; |w - mean| <= 6.66 std",
+        when: "When a standard deviation is given: 0.02 of GPT-2, √(2/(5 d)) of small init, embeddings.",
+        reference: "Box and Muller, A Note on the Generation of Random Normal Deviates, Ann. Math. Statist. 29, 1958",
+        example: "normal(mean=0, std=0.02)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        normal_fault(self.mean, self.std)
+    }
+
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        let Self { mean, std } = *self;
+        Ok(Values::Each(Sampler::Normal(sampler::Normal { mean, std })))
     }
 }
 

@@ -21,12 +21,13 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::arguments::Usual;
 use super::grid::{Grid, PerUnit, Side};
-use super::orthogonal::Orthogonal;
-use super::rule::{Rule, Unfit, Usual, gain_fault, rule};
-use super::structured::{Structure, Structured};
+use super::haar::Haar;
+use super::rule::{Rule, Unfit, gain_fault, rule};
+use super::structure::Structure;
 use super::{Entry, identity};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::text::Number;
 use crate::{Axis, Element, Layout, Stream};
 
@@ -55,7 +56,7 @@ impl Rule for OrthogonalConv {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
         if !layout.axes.contains(&Axis::Field) {
             return Err("there is no field; write orthogonal".into());
@@ -68,11 +69,12 @@ impl Rule for OrthogonalConv {
                 "with a stride no kernel of this kind is orthogonal; write delta_orthogonal".into(),
             );
         }
-        Ok(Kind::Structured(Structured::Kernel(Kernel {
+        Ok(Kernel {
             gain: self.gain,
             grid: Grid::new(shape, layout),
             last: Mutex::new(None),
-        })))
+        }
+        .into())
     }
 }
 
@@ -120,7 +122,7 @@ impl Factors {
         let (s, n) = (sides.0.min(sides.1), sides.0.max(sides.1));
         let draw = |name: &str, rows: usize| -> Vec<f64> {
             let mut out = vec![0.0; rows * n];
-            let matrix_of = Orthogonal::new(1.0, &[rows, n], &Layout::linear_out_in());
+            let matrix_of = Haar::new(1.0, &[rows, n], &Layout::linear_out_in());
             if let Ok(orthogonal) = matrix_of
                 && !out.is_empty()
             {
@@ -269,6 +271,10 @@ impl Structure for Kernel {
             gain: factor * self.gain,
             ..self
         }
+    }
+
+    fn shares_work(&self) -> bool {
+        true
     }
 
     fn moments(&self) -> Option<(f64, f64)> {

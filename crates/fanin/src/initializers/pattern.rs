@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::grid::{Grid, Place};
-use super::structured::Structure;
+use super::structure::Structure;
 use crate::text::Number;
 use crate::{Element, Stream};
 

@@ -2,11 +2,12 @@
 //!
 //! Then the first loss is the entropy of the labels, and the first steps are not spent on learning it.
 
+use super::arguments::{Arguments, Usual, list};
 use super::array::listed;
-use super::rule::{Arguments, Rule, Unfit, Usual, list, rule};
+use super::rule::{Rule, Unfit, rule};
 use super::{Entry, InitError, Initializer};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::ln;
 use crate::sampler::Sampler;
 use crate::text::{Call, Number, ParseError};
@@ -34,9 +35,9 @@ impl Rule for PriorBias {
         (!inside).then_some("probability must lie between 0 and 1")
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let logit = ln(self.probability) - ln(1.0 - self.probability);
-        Ok(Kind::Each(Sampler::Constant(logit)))
+        Ok(Values::Each(Sampler::Constant(logit)))
     }
 }
 
@@ -57,12 +58,6 @@ impl Initializer {
             weights: weights.into(),
         })
         .validated()
-    }
-}
-
-impl From<LogPrior> for Initializer {
-    fn from(rule: LogPrior) -> Self {
-        Self::LogPrior(rule)
     }
 }
 
@@ -103,7 +98,7 @@ impl Rule for LogPrior {
         }
     }
 
-    fn resolve(&self, shape: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let sum: f64 = self.weights.iter().sum();
         let logs: Vec<f64> = self.weights.iter().map(|p| ln(*p) - ln(sum)).collect();
         listed(&logs, shape)

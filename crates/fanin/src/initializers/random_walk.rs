@@ -5,9 +5,11 @@
 //! out, and the logarithm is a random walk without a trend.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, gain_fault, normal_by_fans, rule, words};
+use super::arguments::{Usual, words};
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::exp;
 
 words! {
@@ -47,7 +49,7 @@ impl Rule for RandomWalk {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         normal_by_fans(shape, layout, |fans| {
             let n = fans.fan_in;
             let g = match self.units {

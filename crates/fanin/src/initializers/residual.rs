@@ -7,7 +7,7 @@ use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
 use super::{Entry, Initializer};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// The values of `of` divided by √`branches`.
@@ -35,11 +35,11 @@ impl Rule for Residual {
         (self.branches == 0).then_some("branches must be positive")
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         times(1.0 / (self.branches as f64).sqrt(), &self.of, shape, layout)
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     // gpt-neox divides by its number of layers when that number is False.
     #[test]
     fn no_branches_are_refused() {
-        let error = Initializer::residual(0, Box::new(Initializer::Ones)).unwrap_err();
+        let error = Initializer::residual(0, Box::new(Initializer::ones())).unwrap_err();
         assert_eq!(
             error.to_string(),
             "residual(branches=0, of=ones): branches must be positive"

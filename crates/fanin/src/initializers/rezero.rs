@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::Sampler;
 
 rule! {
@@ -24,12 +24,8 @@ impl Rule for Rezero {
         example: "rezero",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::Constant(0.0)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(0.0)))
     }
 }
 

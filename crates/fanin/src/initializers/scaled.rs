@@ -6,7 +6,7 @@
 use super::rule::{Rule, Unfit, rule};
 use super::{Entry, Initializer};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// `factor` times the values of `of`.
@@ -32,11 +32,11 @@ impl Rule for Scaled {
         factor_fault(self.factor)
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         times(self.factor, &self.of, shape, layout)
     }
 }
@@ -55,12 +55,12 @@ pub(super) fn times(
     of: &Initializer,
     shape: &[usize],
     layout: &Layout,
-) -> Result<Kind, Unfit> {
+) -> Result<Values, Unfit> {
     let scaled = of.resolve_valid(shape, layout)?.scaled(factor);
     if scaled.expected_std().is_some_and(|std| !std.is_finite()) {
         return Err("the scaled values are too large for any number; lower the factor".into());
     }
-    Ok(scaled.into_kind())
+    Ok(scaled.into_values())
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! every depth: the arguments of the sine are standard normal, its values have the arcsine distribution.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, rule, uniform_by_fans};
+use super::arguments::Usual;
+use super::by_fans::uniform_by_fans;
+use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 const REFERENCE: &str = "Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions, NeurIPS \
                          2020 (arXiv 2006.09661)";
@@ -34,11 +36,7 @@ impl Rule for SirenFirst {
         example: "siren_first",
     };
 
-    fn fault(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         uniform_by_fans(shape, layout, |fans| 1.0 / fans.fan_in)
     }
 }
@@ -61,7 +59,7 @@ impl Rule for Siren {
         }
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         uniform_by_fans(shape, layout, |fans| {
             (6.0 / fans.fan_in).sqrt() / self.omega
         })

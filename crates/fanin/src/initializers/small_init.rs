@@ -5,7 +5,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 
 rule! {
@@ -31,9 +31,9 @@ impl Rule for SmallInit {
         (self.width == 0).then_some("width must be positive")
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let std = (2.0 / (5.0 * self.width as f64)).sqrt();
-        Ok(Kind::Each(Sampler::Normal(Normal { mean: 0.0, std })))
+        Ok(Values::Each(Sampler::Normal(Normal { mean: 0.0, std })))
     }
 }
 

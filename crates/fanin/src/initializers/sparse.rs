@@ -12,11 +12,12 @@
 
 use std::fmt;
 
+use super::arguments::{Usual, words};
 use super::grid::{Grid, PerUnit, Place, Side};
-use super::rule::{Rule, Unfit, Usual, rule, std_fault, words};
-use super::structured::{Structure, Structured};
+use super::rule::{Rule, Unfit, rule, std_fault};
+use super::structure::Structure;
 use super::{Entry, identity};
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 use crate::text::Number;
 use crate::{Element, Layout, Stream};
@@ -71,7 +72,7 @@ impl Rule for Sparse {
         std_fault(self.std)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         identity::matrix(layout)?;
         let grid = Grid::new(shape, layout);
         let side = match self.per {
@@ -95,7 +96,7 @@ impl Rule for Sparse {
             };
             kept.push(k);
         }
-        Ok(Kind::Structured(Structured::Few(Few {
+        Ok(Few {
             values: Sampler::Normal(Normal {
                 mean: 0.0,
                 std: self.std,
@@ -103,7 +104,8 @@ impl Rule for Sparse {
             grid,
             side,
             kept,
-        })))
+        }
+        .into())
     }
 }
 

@@ -3,9 +3,11 @@
 //! Under that condition every layer's features and their changes keep their size at any width.
 
 use super::Entry;
-use super::rule::{Rule, Unfit, Usual, gain_fault, normal_by_fans, rule};
+use super::arguments::Usual;
+use super::by_fans::normal_by_fans;
+use super::rule::{Rule, Unfit, gain_fault, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 rule! {
     /// N(0, σ²) with σ = `gain` / √fan_in · min(1, √(fan_out / fan_in)).
@@ -30,7 +32,7 @@ impl Rule for Spectral {
         gain_fault(self.gain)
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         normal_by_fans(shape, layout, |fans| {
             let narrow = (fans.fan_out / fans.fan_in).sqrt().min(1.0);
             self.gain / fans.fan_in.sqrt() * narrow

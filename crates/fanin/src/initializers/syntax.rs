@@ -3,95 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::rule::{Arguments, Parameter, Rule, write_rule};
-use super::{Initializer, all_rules, catalogue, kaiming, with_rule};
-use crate::text::{Bound, Call, Number, ParseError, Value, suggestion, write_call};
-use crate::{Activation, Distribution, Mode};
+use super::{Initializer, catalogue};
+use crate::text::{Call, ParseError, suggestion};
 
 impl fmt::Display for Initializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name();
-        match self {
-            Self::Zeros | Self::Ones => f.pad(name),
-            Self::Constant { value } => write_call(f, name, &[("value", &Number(*value))]),
-            Self::Uniform { low, high } => {
-                write_call(f, name, &[("low", &Number(*low)), ("high", &Number(*high))])
-            }
-            Self::Normal { mean, std } => {
-                write_call(f, name, &[("mean", &Number(*mean)), ("std", &Number(*std))])
-            }
-            Self::TruncatedNormal {
-                mean,
-                std,
-                low,
-                high,
-                corrected,
-            } => {
-                let (mean, std, low, high) =
-                    (Number(*mean), Number(*std), Number(*low), Number(*high));
-                let plain: [(&str, &dyn fmt::Display); 5] = [
-                    ("mean", &mean),
-                    ("std", &std),
-                    ("low", &low),
-                    ("high", &high),
-                    ("corrected", &"true"),
-                ];
-                write_call(f, name, if *corrected { &plain } else { &plain[..4] })
-            }
-            Self::VarianceScaling {
-                scale,
-                mode,
-                distribution,
-            } => write_call(
-                f,
-                name,
-                &[
-                    ("scale", &Number(*scale)),
-                    ("mode", mode),
-                    ("distribution", distribution),
-                ],
-            ),
-            Self::KaimingUniform { mode, gain }
-            | Self::KaimingNormal { mode, gain }
-            | Self::KaimingTruncated { mode, gain } => {
-                write_call(f, name, &[("mode", mode), ("gain", &Number(*gain))])
-            }
-            Self::XavierUniform { gain }
-            | Self::XavierNormal { gain }
-            | Self::XavierTruncated { gain }
-            | Self::LecunUniform { gain }
-            | Self::LecunNormal { gain }
-            | Self::LecunTruncated { gain }
-            | Self::Orthogonal { gain } => {
-                if *gain == 1.0 {
-                    f.pad(name)
-                } else {
-                    write_call(f, name, &[("gain", &Number(*gain))])
-                }
-            }
-            Self::Identity {
-                gain,
-                shift,
-                offset,
-            } => {
-                let (number, whole) = (Number(*gain), (shift, offset));
-                let all: [(&str, &dyn fmt::Display, bool); 3] = [
-                    ("gain", &number, *gain == 1.0),
-                    ("shift", whole.0, *shift == 0),
-                    ("offset", whole.1, *offset == 0),
-                ];
-                let given = all.iter().filter(|(_, _, usual)| !usual);
-                let given: Vec<_> = given.map(|(key, value, _)| (*key, *value)).collect();
-                write_call(f, name, &given)
-            }
-            Self::Concat { axis, parts } => {
-                write!(f, "{name}(axis={axis}")?;
-                for (size, part) in parts {
-                    write!(f, ", {size}: {part}")?;
-                }
-                f.write_str(")")
-            }
-            rule => with_rule!(rule, rule => write_rule(rule, f), _ => f.pad(name)),
+        let arguments = self.arguments();
+        if arguments.is_empty() {
+            f.pad(self.name())
+        } else {
+            write!(f, "{}({})", self.name(), arguments.join(", "))
         }
     }
 }
@@ -102,217 +23,30 @@ impl FromStr for Initializer {
     /// Reads a call: arguments by name, or by position in the order they print; those with a usual value may be left
     /// out. A gain may be a number or an activation.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        from_call(Call::parse(text)?)
+        Self::from_call(Call::parse(text)?)
     }
 }
 
-pub(super) fn from_call(call: Call) -> Result<Initializer, ParseError> {
-    let position = call.position;
-    let wanted = call.name.to_ascii_lowercase();
-    let entry = catalogue()
-        .iter()
-        .find(|e| e.name == wanted || e.aliases.contains(&wanted.as_str()));
-    let Some(entry) = entry else {
-        let known = catalogue()
+impl Initializer {
+    pub(super) fn from_call(call: Call) -> Result<Self, ParseError> {
+        let position = call.position;
+        let wanted = call.name.to_ascii_lowercase();
+        let entry = catalogue()
             .iter()
-            .flat_map(|e| e.aliases.iter().chain([&e.name]).copied());
-        let hint = suggestion(&wanted, known);
-        return Err(ParseError::new(
-            position,
-            format!("unknown initializer '{}'{hint}", call.name),
-        ));
-    };
-    let name = entry.name;
-    let required = |bound: Option<Bound>, parameter: &str| -> Result<f64, ParseError> {
-        bound
-            .ok_or_else(|| ParseError::new(position, format!("{name} needs {parameter}")))?
-            .number()
-    };
-    let parsed = match name {
-        "zeros" => {
-            let [] = call.bind([])?;
-            Initializer::Zeros
-        }
-        "ones" => {
-            let [] = call.bind([])?;
-            Initializer::Ones
-        }
-        "constant" => {
-            let [value] = call.bind(["value"])?;
-            Initializer::Constant {
-                value: required(value, "value")?,
-            }
-        }
-        "uniform" => {
-            let [low, high] = call.bind(["low", "high"])?;
-            Initializer::Uniform {
-                low: required(low, "low")?,
-                high: required(high, "high")?,
-            }
-        }
-        "normal" => {
-            let [mean, std] = call.bind(["mean", "std"])?;
-            Initializer::Normal {
-                mean: number_or(mean, 0.0)?,
-                std: required(std, "std")?,
-            }
-        }
-        "truncated_normal" => {
-            let [mean, std, low, high, corrected] =
-                call.bind(["mean", "std", "low", "high", "corrected"])?;
-            Initializer::TruncatedNormal {
-                mean: number_or(mean, 0.0)?,
-                std: required(std, "std")?,
-                low: number_or(low, -2.0)?,
-                high: number_or(high, 2.0)?,
-                corrected: flag(corrected)?,
-            }
-        }
-        "variance_scaling" => {
-            let [scale, mode, distribution] = call.bind(["scale", "mode", "distribution"])?;
-            let distribution: Distribution = word_or(distribution)?;
-            Initializer::VarianceScaling {
-                scale: number_or(scale, 1.0)?,
-                mode: mode_or(mode)?,
-                distribution,
-            }
-        }
-        "kaiming_uniform" | "kaiming_normal" | "kaiming_truncated" => {
-            let [mode, gain] = call.bind(["mode", "gain"])?;
-            let (mode, gain) = (mode_or(mode)?, gain_or(gain, kaiming::DEFAULT_GAIN)?);
-            match name {
-                "kaiming_uniform" => Initializer::KaimingUniform { mode, gain },
-                "kaiming_normal" => Initializer::KaimingNormal { mode, gain },
-                _ => Initializer::KaimingTruncated { mode, gain },
-            }
-        }
-        "concat" => concat(call)?,
-        "identity" => {
-            let [gain, shift, offset] = call.bind(["gain", "shift", "offset"])?;
-            let whole = |bound: Option<Bound>, key: &str| {
-                bound.map_or(Ok(0), |bound| i64::read(bound, key))
-            };
-            Initializer::Identity {
-                gain: gain_or(gain, 1.0)?,
-                shift: whole(shift, "shift")?,
-                offset: whole(offset, "offset")?,
-            }
-        }
-        name if !is_gain_alone(name) => rule(name, call)?,
-        _ => {
-            let [gain] = call.bind(["gain"])?;
-            let gain = gain_or(gain, 1.0)?;
-            match name {
-                "xavier_uniform" => Initializer::XavierUniform { gain },
-                "xavier_normal" => Initializer::XavierNormal { gain },
-                "xavier_truncated" => Initializer::XavierTruncated { gain },
-                "lecun_uniform" => Initializer::LecunUniform { gain },
-                "lecun_normal" => Initializer::LecunNormal { gain },
-                "lecun_truncated" => Initializer::LecunTruncated { gain },
-                _ => Initializer::Orthogonal { gain },
-            }
-        }
-    };
-    match parsed.validate() {
-        Ok(()) => Ok(parsed),
-        Err(error) => Err(ParseError::new(position, error.to_string())),
-    }
-}
-
-/// Whether an initializer's only argument is its gain.
-fn is_gain_alone(name: &str) -> bool {
-    name.starts_with("xavier_") || name.starts_with("lecun_") || name == "orthogonal"
-}
-
-macro_rules! read_rule {
-    ($($rule:ident),* $(,)?) => {
-        /// Reads the rule of that name.
-        fn rule(name: &str, call: Call) -> Result<Initializer, ParseError> {
-            $(
-                if name == <super::$rule as Rule>::ENTRY.name {
-                    return super::$rule::read(call).map(Initializer::from);
-                }
-            )*
-            Err(ParseError::new(call.position, format!("{name} cannot be read")))
-        }
-    };
-}
-all_rules!(read_rule);
-
-fn concat(call: Call) -> Result<Initializer, ParseError> {
-    let position = call.position;
-    let (mut axis, mut parts) = (None, Vec::new());
-    for argument in call.arguments {
-        match (argument.key.as_deref(), argument.size, argument.value) {
-            (Some("axis"), None, Value::Number(number)) if axis.is_none() => {
-                let whole = number as usize;
-                if whole as f64 != number {
-                    return Err(ParseError::new(
-                        argument.position,
-                        "axis must be a whole number",
-                    ));
-                }
-                axis = Some(whole);
-            }
-            (None, Some(size), Value::Call(part)) => parts.push((size, from_call(part)?)),
-            _ => {
-                return Err(ParseError::new(
-                    argument.position,
-                    "expected axis=number or size: initializer",
-                ));
-            }
-        }
-    }
-    let axis = axis.ok_or_else(|| ParseError::new(position, "concat needs axis"))?;
-    Ok(Initializer::Concat { axis, parts })
-}
-
-fn number_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
-    bound.map_or(Ok(usual), |bound| bound.number())
-}
-
-/// A number, or the gain of the activation named.
-fn gain_or(bound: Option<Bound>, usual: f64) -> Result<f64, ParseError> {
-    match bound {
-        Some(bound) => gain(bound),
-        None => Ok(usual),
-    }
-}
-
-pub(super) fn gain(bound: Bound) -> Result<f64, ParseError> {
-    match bound.value {
-        Value::Call(activation) => Ok(Activation::from_call(activation)?.gain().value()),
-        Value::Number(number) => Ok(number),
-        Value::Text(text) => Err(ParseError::new(
-            bound.position,
-            format!("expected a number or an activation, found the text '{text}'"),
-        )),
-    }
-}
-
-fn mode_or(bound: Option<Bound>) -> Result<Mode, ParseError> {
-    word_or(bound)
-}
-
-fn word_or<T: FromStr<Err: fmt::Display> + Default>(bound: Option<Bound>) -> Result<T, ParseError> {
-    let Some(bound) = bound else {
-        return Ok(T::default());
-    };
-    bound
-        .word()?
-        .parse()
-        .map_err(|error: T::Err| ParseError::new(bound.value_position(), error.to_string()))
-}
-
-pub(super) fn flag(bound: Option<Bound>) -> Result<bool, ParseError> {
-    let Some(bound) = bound else { return Ok(false) };
-    match bound.word()? {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        other => Err(ParseError::new(
-            bound.value_position(),
-            format!("expected true or false, found '{other}'"),
-        )),
+            .find(|e| e.name == wanted || e.aliases.contains(&wanted.as_str()));
+        let Some(entry) = entry else {
+            let known = catalogue()
+                .iter()
+                .flat_map(|e| e.aliases.iter().chain([&e.name]).copied());
+            let hint = suggestion(&wanted, known);
+            return Err(ParseError::new(
+                position,
+                format!("unknown initializer '{}'{hint}", call.name),
+            ));
+        };
+        Self::read(entry.name, call)?
+            .validated()
+            .map_err(|error| ParseError::new(position, error.to_string()))
     }
 }
 
@@ -335,6 +69,7 @@ impl<'de> serde::Deserialize<'de> for Initializer {
 mod tests {
     use super::*;
     use crate::initializers as all;
+    use crate::{Distribution, Mode};
     use proptest::prelude::*;
 
     fn mode() -> impl Strategy<Value = Mode> {
@@ -356,50 +91,56 @@ mod tests {
         use Initializer as I;
         let distribution = prop::sample::select(&Distribution::ALL[..]);
         let leaf = prop_oneof![
-            Just(I::Zeros),
-            Just(I::Ones),
-            finite().prop_map(|value| I::Constant { value }),
-            (finite(), finite()).prop_map(|(a, b)| I::Uniform {
+            Just(I::zeros()),
+            Just(I::ones()),
+            finite().prop_map(|value| all::Constant { value }.into()),
+            (finite(), finite()).prop_map(|(a, b)| all::Uniform {
                 low: a.min(b),
                 high: a.max(b)
-            }),
-            (finite(), finite()).prop_map(|(mean, std)| I::Normal {
+            }
+            .into()),
+            (finite(), finite()).prop_map(|(mean, std)| all::Normal {
                 mean,
                 std: std.abs()
-            }),
+            }
+            .into()),
             (finite(), positive(), -4f64..0.0, 0.1f64..4.0, any::<bool>()).prop_map(
                 |(mean, std, low, high, corrected)| {
-                    I::TruncatedNormal {
+                    all::TruncatedNormal {
                         mean,
                         std,
                         low,
                         high,
                         corrected,
                     }
+                    .into()
                 }
             ),
             (positive(), mode(), distribution).prop_map(|(scale, mode, distribution)| {
-                I::VarianceScaling {
+                all::VarianceScaling {
                     scale,
                     mode,
                     distribution,
                 }
+                .into()
             }),
-            positive().prop_map(|gain| I::XavierUniform { gain }),
-            positive().prop_map(|gain| I::XavierNormal { gain }),
-            positive().prop_map(|gain| I::XavierTruncated { gain }),
-            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingUniform { mode, gain }),
-            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingNormal { mode, gain }),
-            (mode(), positive()).prop_map(|(mode, gain)| I::KaimingTruncated { mode, gain }),
-            positive().prop_map(|gain| I::LecunUniform { gain }),
-            positive().prop_map(|gain| I::LecunNormal { gain }),
-            positive().prop_map(|gain| I::LecunTruncated { gain }),
-            positive().prop_map(|gain| I::Orthogonal { gain }),
-            positive().prop_map(|gain| I::Identity {
+            positive().prop_map(|gain| all::XavierUniform { gain }.into()),
+            positive().prop_map(|gain| all::XavierNormal { gain }.into()),
+            positive().prop_map(|gain| all::XavierTruncated { gain }.into()),
+            (mode(), positive()).prop_map(|(mode, gain)| all::KaimingUniform { mode, gain }.into()),
+            (mode(), positive()).prop_map(|(mode, gain)| all::KaimingNormal { mode, gain }.into()),
+            (mode(), positive())
+                .prop_map(|(mode, gain)| all::KaimingTruncated { mode, gain }.into()),
+            positive().prop_map(|gain| all::LecunUniform { gain }.into()),
+            positive().prop_map(|gain| all::LecunNormal { gain }.into()),
+            positive().prop_map(|gain| all::LecunTruncated { gain }.into()),
+            positive().prop_map(|gain| all::Orthogonal { gain }.into()),
+            positive().prop_map(|gain| all::Identity {
                 gain: -gain,
                 shift: 0,
                 offset: 0
-            }),
+            }
+            .into()),
         ];
         let rules = prop_oneof![
             prop::collection::vec(finite(), 1..6).prop_map(|values| all::Array { values }.into()),
@@ -422,11 +163,12 @@ mod tests {
                 .into()
             }),
             (any::<i32>(), any::<i32>(), positive()).prop_map(|(shift, offset, gain)| {
-                I::Identity {
+                all::Identity {
                     gain,
                     shift: shift.into(),
                     offset: offset.into(),
                 }
+                .into()
             }),
             (words(all::Units::ALL), positive()).prop_map(|(units, gain)| all::RandomWalk {
                 units,
@@ -442,9 +184,9 @@ mod tests {
             positive().prop_map(|gain| all::LoraA { gain }.into()),
             positive().prop_map(|gain| all::NguyenWidrow { gain }.into()),
             positive().prop_map(|omega| all::Siren { omega }.into()),
-            Just(all::SirenFirst {}.into()),
-            Just(all::LoraB {}.into()),
-            Just(all::Rezero {}.into()),
+            Just(I::siren_first()),
+            Just(I::lora_b()),
+            Just(I::rezero()),
             (
                 1u64..1 << 53,
                 finite(),
@@ -504,7 +246,7 @@ mod tests {
             let boxed = part.clone().prop_map(Box::new);
             prop_oneof![
                 (0usize..4, prop::collection::vec((0usize..1000, part), 1..4))
-                    .prop_map(|(axis, parts)| I::Concat { axis, parts }),
+                    .prop_map(|(axis, parts)| all::Concat { axis, parts }.into()),
                 (boxed.clone(), words(all::Sides::ALL)).prop_map(|(of, sides)| all::Mirrored {
                     of,
                     sides

@@ -3,12 +3,13 @@
 //! For the value and output projections and both weights of the MLP, of the encoder or the decoder, and for the
 //! embeddings. Queries and keys keep Xavier's scale, biases are zeros.
 
+use super::arguments::{Usual, words};
 use super::fixup::power;
-use super::rule::{Rule, Unfit, Usual, rule, words};
+use super::rule::{Rule, Unfit, rule};
 use super::scaled::times;
-use super::{Entry, Initializer};
+use super::{Entry, Initializer, XavierUniform};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 
 words! {
     /// Which half of a transformer.
@@ -28,7 +29,7 @@ rule! {
         /// Which half; embeddings count as the decoder's.
         side: Half = Usual::Shown(Half::Decoder),
         /// What is scaled.
-        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::XavierUniform { gain: 1.0 })),
+        of: Box<Initializer> = Usual::Shown(Box::new(Initializer::from(XavierUniform { gain: 1.0 }))),
     }
 }
 
@@ -49,11 +50,11 @@ impl Rule for TFixup {
         (self.layers == 0).then_some("layers must be positive")
     }
 
-    fn inner(&self) -> Option<&Initializer> {
-        Some(&self.of)
+    fn inner(&self) -> Vec<&Initializer> {
+        vec![&self.of]
     }
 
-    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
         let n = self.layers as f64;
         let factor = match self.side {
             Half::Encoder => 0.67 * power(n, -0.25),

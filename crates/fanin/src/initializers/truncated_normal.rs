@@ -4,19 +4,28 @@
 //! which a small `std` is not truncated at all.) Cutting at ±2 leaves a standard deviation of 0.8796 `std`; with
 //! `corrected`, `mean` and `std` are those of the result, for any bounds.
 
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, normal_fault, rule};
 use super::{Entry, InitError, Initializer};
+use crate::Layout;
+use crate::filler::Values;
+use crate::sampler::{self, Sampler, TruncationError};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "truncated_normal",
-    aliases: &["trunc_normal"],
-    formula: "w = mean + std z, z ~ N(0, 1) given low <= z <= high, by inversion; corrected: mean and std are those \
-              of the result, so at ±2 w = mean + std z / 0.87962566103423978",
-    when: "Where a far outlier would hurt: vision transformers (std 0.02), TPU-era Keras models. low and high are in \
-           standard deviations and default to ±2.",
-    reference: "Wichura, Algorithm AS 241: The Percentage Points of the Normal Distribution, Appl. Statist. 37, 1988 \
-                (the method; the coefficients are this crate's)",
-    example: "truncated_normal(mean=0, std=0.02, low=-2, high=2)",
-};
+rule! {
+    /// N(`mean`, `std`²) cut at `low` and `high` standard deviations.
+    TruncatedNormal {
+        /// Mean: of the normal distribution that is cut, or if `corrected` of the result.
+        mean: f64 = Usual::Shown(0.0),
+        /// Standard deviation, likewise.
+        std: f64,
+        /// Lower bound, in standard deviations from the mean of the distribution that is cut.
+        low: f64 = Usual::Shown(-2.0),
+        /// Upper bound, likewise.
+        high: f64 = Usual::Shown(2.0),
+        /// Whether `mean` and `std` are those of the result.
+        corrected: bool = Usual::Silent(false),
+    }
+}
 
 impl Initializer {
     /// N(`mean`, `std`²) cut at `low` and `high` standard deviations; `std` is that before the cut.
@@ -24,13 +33,13 @@ impl Initializer {
     /// # Errors
     /// When an argument is not finite, `std` is negative, or too little of the distribution lies between the bounds.
     pub fn truncated_normal(mean: f64, std: f64, low: f64, high: f64) -> Result<Self, InitError> {
-        Self::TruncatedNormal {
+        Self::TruncatedNormal(TruncatedNormal {
             mean,
             std,
             low,
             high,
             corrected: false,
-        }
+        })
         .validated()
     }
 
@@ -44,14 +53,71 @@ impl Initializer {
         low: f64,
         high: f64,
     ) -> Result<Self, InitError> {
-        Self::TruncatedNormal {
+        Self::TruncatedNormal(TruncatedNormal {
             mean,
             std,
             low,
             high,
             corrected: true,
-        }
+        })
         .validated()
+    }
+}
+
+impl TruncatedNormal {
+    fn sampler(&self) -> Result<sampler::TruncatedNormal, TruncationError> {
+        let Self {
+            mean,
+            std,
+            low,
+            high,
+            corrected,
+        } = *self;
+        sampler::TruncatedNormal::new(mean, std, low, high, corrected)
+    }
+}
+
+impl Rule for TruncatedNormal {
+    const ENTRY: Entry = Entry {
+        name: "truncated_normal",
+        aliases: &["trunc_normal"],
+        formula: "w = mean + std z, z ~ N(0, 1) given low <= z <= high, by inversion; corrected: mean and std are those \
+                  of the result, so at ±2 w = mean + std z / 0.87962566103423978",
+        when: "Where a far outlier would hurt: vision transformers (std 0.02), TPU-era Keras models. low and high are in \
+               standard deviations and default to ±2.",
+        reference: "Wichura, Algorithm AS 241: The Percentage Points of the Normal Distribution, Appl. Statist. 37, 1988 \
+                    (the method; the coefficients are this crate's)",
+        example: "truncated_normal(mean=0, std=0.02, low=-2, high=2)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        if let Some(fault) = normal_fault(self.mean, self.std) {
+            return Some(fault);
+        }
+        if !self.low.is_finite() || !self.high.is_finite() {
+            return Some("low and high must be finite");
+        }
+        if self.low >= self.high {
+            return Some("low must be below high (both in standard deviations)");
+        }
+        self.sampler().err().map(truncation_message)
+    }
+
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        let sampler = self.sampler().map_err(truncation_message)?;
+        Ok(Values::Each(Sampler::TruncatedNormal(sampler)))
+    }
+}
+
+/// What is wrong with the bounds, and the way out.
+pub(super) fn truncation_message(error: TruncationError) -> &'static str {
+    match error {
+        TruncationError::TooFar => {
+            "both bounds lie beyond 37 standard deviations on one side; bring them nearer"
+        }
+        TruncationError::TooNarrow => {
+            "too little of the distribution lies between the bounds; use uniform"
+        }
     }
 }
 

@@ -7,10 +7,11 @@
 //! [`truncated_normal`]: super::truncated_normal
 
 use super::Entry;
-use super::resolve::truncation_message;
-use super::rule::{Rule, Unfit, Usual, rule};
+use super::arguments::Usual;
+use super::rule::{Rule, Unfit, rule};
+use super::truncated_normal::truncation_message;
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::math::double::exp;
 use crate::math::quadrature::composite;
 use crate::sampler::{Sampler, TruncatedNormal};
@@ -59,8 +60,8 @@ impl Rule for TruncatedNormalAbsolute {
         self.sampler().err()
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
-        Ok(Kind::Each(Sampler::TruncatedNormal(self.sampler()?)))
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::TruncatedNormal(self.sampler()?)))
     }
 }
 

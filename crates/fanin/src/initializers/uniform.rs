@@ -1,24 +1,48 @@
 //! `uniform(low, high)`: equally likely anywhere between two bounds.
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::rule::{Rule, Unfit, rule};
+use crate::Layout;
+use crate::filler::Values;
+use crate::sampler::{self, Sampler};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "uniform",
-    aliases: &["random_uniform"],
-    formula: "w ~ U[low, high]; std = (high - low) / √12",
-    when: "When bounds are given, as for PyTorch's biases: ±1/√fan_in of the weight. For weights prefer a scheme \
-           that takes the bounds from the fans.",
-    reference: "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998",
-    example: "uniform(low=-0.05, high=0.05)",
-};
-
-impl Initializer {
+rule! {
     /// Uniform on [`low`, `high`].
-    ///
-    /// # Errors
-    /// When a bound is not finite, or `low > high`.
-    pub fn uniform(low: f64, high: f64) -> Result<Self, InitError> {
-        Self::Uniform { low, high }.validated()
+    Uniform as uniform {
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+    }
+}
+
+impl Rule for Uniform {
+    const ENTRY: Entry = Entry {
+        name: "uniform",
+        aliases: &["random_uniform"],
+        formula: "w ~ U[low, high]; std = (high - low) / √12",
+        when: "When bounds are given, as for PyTorch's biases: ±1/√fan_in of the weight. For weights prefer a scheme \
+               that takes the bounds from the fans.",
+        reference: "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998",
+        example: "uniform(low=-0.05, high=0.05)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        if !self.low.is_finite() {
+            Some("low must be finite")
+        } else if !self.high.is_finite() {
+            Some("high must be finite")
+        } else {
+            (self.low > self.high).then_some("low must not exceed high")
+        }
+    }
+
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        let Self { low, high } = *self;
+        Ok(Values::Each(Sampler::Uniform(sampler::Uniform {
+            low,
+            high,
+        })))
     }
 }
 

@@ -7,24 +7,62 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Entry, InitError, Initializer};
+use super::Entry;
+use super::arguments::{Argument, Usual, parsed};
+use super::by_fans::by_fans;
+use super::rule::{Rule, Unfit, rule};
+use crate::filler::Values;
 use crate::sampler::{self, Sampler};
-use crate::{Fans, Mode};
+use crate::text::{Bound, ParseError};
+use crate::{Layout, Mode};
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "variance_scaling",
-    aliases: &[],
-    formula: "Var w = scale / n, n = fan_in, fan_out, fan_avg or fan_geo_avg; uniform: ±√(3 scale / n); normal; \
-              truncated_normal: cut at ±2 std and corrected",
-    when: "When no name fits: scale is the square of the gain. scale=1 suits what is linear or normalized, 2 ReLU; \
-           mode=fan_in keeps the forward signal, fan_out the gradient.",
-    reference: "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS \
-                2010; He et al., Delving Deep into Rectifiers, ICCV 2015",
-    example: "variance_scaling(scale=2, mode=fan_in, distribution=truncated_normal)",
-};
+rule! {
+    /// Variance `scale` / fan.
+    VarianceScaling as variance_scaling {
+        /// Variance times fan.
+        scale: f64 = Usual::Shown(1.0),
+        /// Which fan.
+        mode: Mode = Usual::Shown(Mode::FanIn),
+        /// Which family.
+        distribution: Distribution = Usual::Shown(Distribution::TruncatedNormal),
+    }
+}
+
+impl Rule for VarianceScaling {
+    const ENTRY: Entry = Entry {
+        name: "variance_scaling",
+        aliases: &[],
+        formula: "Var w = scale / n, n = fan_in, fan_out, fan_avg or fan_geo_avg; uniform: ±√(3 scale / n); normal; \
+                  truncated_normal: cut at ±2 std and corrected",
+        when: "When no name fits: scale is the square of the gain. scale=1 suits what is linear or normalized, 2 ReLU; \
+               mode=fan_in keeps the forward signal, fan_out the gradient.",
+        reference: "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS \
+                    2010; He et al., Delving Deep into Rectifiers, ICCV 2015",
+        example: "variance_scaling(scale=2, mode=fan_in, distribution=truncated_normal)",
+    };
+
+    fn fault(&self) -> Option<&'static str> {
+        if !self.scale.is_finite() {
+            Some("scale must be finite")
+        } else {
+            (self.scale <= 0.0).then_some("scale must be positive; for zeros write zeros")
+        }
+    }
+
+    fn resolve(&self, shape: &[usize], layout: &Layout) -> Result<Values, Unfit> {
+        scaled(
+            self.scale.sqrt(),
+            self.mode,
+            self.distribution,
+            shape,
+            layout,
+        )
+    }
+}
 
 /// The family that a scaled weight is drawn from. All have the variance asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Distribution {
     /// Uniform on ±√3 standard deviations.
     Uniform,
@@ -71,25 +109,29 @@ impl FromStr for Distribution {
     }
 }
 
-/// A gain, the fan it is divided by, and the family: what every scaled initializer comes down to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scaled {
-    pub(super) gain: f64,
-    pub(super) mode: Mode,
-    pub(super) distribution: Distribution,
+impl Argument for Distribution {
+    fn read(bound: Bound, _: &str) -> Result<Self, ParseError> {
+        parsed(&bound)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
 }
 
-impl Scaled {
-    /// The distribution for these fans.
-    pub(super) fn sampler(self, fans: Fans) -> Sampler {
-        let fan = fans.by(self.mode);
+/// The family with the variance `gain`² / fan, what every scaled initializer comes down to.
+pub(super) fn scaled(
+    gain: f64,
+    mode: Mode,
+    distribution: Distribution,
+    shape: &[usize],
+    layout: &Layout,
+) -> Result<Values, Unfit> {
+    Ok(by_fans(shape, layout, |fans| {
+        let fan = fans.by(mode);
         // A tensor, or a part of one, without elements has fans of 0.
-        let std = if fan > 0.0 {
-            self.gain / fan.sqrt()
-        } else {
-            0.0
-        };
-        match self.distribution {
+        let std = if fan > 0.0 { gain / fan.sqrt() } else { 0.0 };
+        match distribution {
             Distribution::Uniform => {
                 let bound = std * 3f64.sqrt();
                 Sampler::Uniform(sampler::Uniform {
@@ -102,32 +144,13 @@ impl Scaled {
                 Sampler::TruncatedNormal(sampler::TruncatedNormal::two_sigma(std))
             }
         }
-    }
-}
-
-impl Initializer {
-    /// Variance `scale` / fan.
-    ///
-    /// # Errors
-    /// When `scale` is not a finite positive number.
-    pub fn variance_scaling(
-        scale: f64,
-        mode: Mode,
-        distribution: Distribution,
-    ) -> Result<Self, InitError> {
-        Self::VarianceScaling {
-            scale,
-            mode,
-            distribution,
-        }
-        .validated()
-    }
+    })?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Layout, Seed};
+    use crate::{Initializer, Seed};
 
     #[test]
     fn every_family_has_the_variance_asked_for() {

@@ -3,7 +3,7 @@
 use super::Entry;
 use super::rule::{Rule, Unfit, rule};
 use crate::Layout;
-use crate::filler::Kind;
+use crate::filler::Values;
 use crate::sampler::{Normal, Sampler};
 
 rule! {
@@ -34,9 +34,9 @@ impl Rule for WangInit {
         }
     }
 
-    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Kind, Unfit> {
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
         let std = 2.0 / (self.layers as f64 * (self.width as f64).sqrt());
-        Ok(Kind::Each(Sampler::Normal(Normal { mean: 0.0, std })))
+        Ok(Values::Each(Sampler::Normal(Normal { mean: 0.0, std })))
     }
 }
 

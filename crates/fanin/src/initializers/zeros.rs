@@ -1,16 +1,31 @@
 //! `zeros`: every value 0.
 
 use super::Entry;
+use super::rule::{Rule, Unfit, rule};
+use crate::Layout;
+use crate::filler::Values;
+use crate::sampler::Sampler;
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "zeros",
-    aliases: &["zero"],
-    formula: "w = 0",
-    when: "Biases; the last weight of a residual branch that should start as the identity. Not for a weight between \
-           hidden units: all of them would stay equal.",
-    reference: "Goodfellow, Bengio and Courville, Deep Learning, 2016, section 8.4",
-    example: "zeros",
-};
+rule! {
+    /// Every value 0.
+    Zeros as zeros {}
+}
+
+impl Rule for Zeros {
+    const ENTRY: Entry = Entry {
+        name: "zeros",
+        aliases: &["zero"],
+        formula: "w = 0",
+        when: "Biases; the last weight of a residual branch that should start as the identity. Not for a weight between \
+               hidden units: all of them would stay equal.",
+        reference: "Goodfellow, Bengio and Courville, Deep Learning, 2016, section 8.4",
+        example: "zeros",
+    };
+
+    fn resolve(&self, _: &[usize], _: &Layout) -> Result<Values, Unfit> {
+        Ok(Values::Each(Sampler::Constant(0.0)))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -18,7 +33,7 @@ mod tests {
 
     #[test]
     fn all_zero_in_every_dtype_and_layout() {
-        let filler = Initializer::Zeros
+        let filler = Initializer::zeros()
             .resolve(&[3, 5], &Layout::linear_out_in())
             .unwrap();
         let mut out = [half::f16::ONE; 15];

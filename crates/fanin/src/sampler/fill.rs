@@ -1,7 +1,6 @@
 //! The loop over the tiles of a slice.
 
-use super::Rule;
-use crate::element::private::Single;
+use crate::element::private::{Draw, Single};
 use crate::simd::{Kernel, Simd};
 use crate::stream::{Stream, TILE};
 
@@ -13,7 +12,7 @@ pub(crate) struct FillSingle<'a, R, T> {
     pub(crate) out: &'a mut [T],
 }
 
-impl<R: Rule, T: Single> Kernel for FillSingle<'_, R, T> {
+impl<R: Draw, T: Single> Kernel for FillSingle<'_, R, T> {
     type Output = ();
 
     #[inline(always)]
@@ -50,7 +49,7 @@ pub(crate) struct FillDouble<'a, R> {
     pub(crate) out: &'a mut [f64],
 }
 
-impl<R: Rule> Kernel for FillDouble<'_, R> {
+impl<R: Draw> Kernel for FillDouble<'_, R> {
     type Output = ();
 
     #[inline(always)]

@@ -10,9 +10,7 @@ pub(crate) use truncated_normal::{TruncatedNormal, TruncationError};
 pub(crate) use uniform::Uniform;
 
 use crate::Element;
-use crate::element::private::Single;
-use crate::simd::Simd;
-use crate::stream::{Stream, TILE, Words};
+use crate::stream::Stream;
 
 /// The rule that turns the words of a tile into values.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,13 +78,4 @@ impl Sampler {
             Self::TruncatedNormal(truncated) => T::fill(truncated, stream, start, out),
         }
     }
-}
-
-/// How the words of a tile become its values.
-pub trait Rule {
-    /// In single precision, rounded to the element type.
-    fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]);
-
-    /// In double precision, the words refined by those of the sub-stream `low`.
-    fn double(&self, high: &Words, low: &Words, out: &mut [f64; TILE]);
 }

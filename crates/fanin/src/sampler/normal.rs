@@ -1,7 +1,6 @@
 //! The normal distribution, by the transformation of Box and Muller (1958).
 
-use super::Rule;
-use crate::element::private::Single;
+use crate::element::private::{Draw, Single};
 use crate::math::{double, single};
 use crate::simd::{Lanes, Pair, Simd, Two};
 use crate::stream::{LANES, TILE, Words};
@@ -12,7 +11,7 @@ pub(crate) struct Normal {
     pub(crate) std: f64,
 }
 
-impl Rule for Normal {
+impl Draw for Normal {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (mean, std) = (self.mean as f32, self.std as f32);

@@ -5,8 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Rule;
-use crate::element::private::Single;
+use crate::element::private::{Draw, Single};
 use crate::math::double::exp;
 use crate::math::quadrature::composite;
 use crate::math::{gauss, single};
@@ -155,7 +154,7 @@ impl TruncatedNormal {
     }
 }
 
-impl Rule for TruncatedNormal {
+impl Draw for TruncatedNormal {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (shift, scale) = (s.float(self.shift as f32), s.float(self.scale as f32));

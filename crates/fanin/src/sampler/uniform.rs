@@ -1,7 +1,6 @@
 //! The uniform distribution on a closed interval.
 
-use super::Rule;
-use crate::element::private::Single;
+use crate::element::private::{Draw, Single};
 use crate::simd::Simd;
 use crate::stream::{LANES, TILE, Words};
 
@@ -28,7 +27,7 @@ impl Uniform {
     }
 }
 
-impl Rule for Uniform {
+impl Draw for Uniform {
     #[inline(always)]
     fn single<S: Simd, T: Single>(&self, s: S, tile: &S::Tile, out: &mut [T; TILE]) {
         let (c, h) = (

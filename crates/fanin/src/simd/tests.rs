@@ -3,9 +3,9 @@
 use half::{bf16, f16};
 
 use super::{Kernel, Simd, on};
-use crate::element::private::Single;
+use crate::element::private::{Draw, Single};
 use crate::isa::Isa;
-use crate::sampler::{Normal, Rule, TruncatedNormal, Uniform};
+use crate::sampler::{Normal, TruncatedNormal, Uniform};
 use crate::stream::{LANES, TILE, Words};
 use crate::{F8E4M3, F8E5M2, Seed, Stream};
 
@@ -20,7 +20,7 @@ struct Tile<'a, R, T> {
     out: &'a mut [T; TILE],
 }
 
-impl<R: Rule, T: Single> Kernel for Tile<'_, R, T> {
+impl<R: Draw, T: Single> Kernel for Tile<'_, R, T> {
     type Output = ();
 
     #[inline(always)]
@@ -92,7 +92,7 @@ fn tiles() -> Vec<Words> {
     tiles
 }
 
-fn same_tiles<R: Rule, T: Single + std::fmt::Debug>(rule: &R, what: &str) {
+fn same_tiles<R: Draw, T: Single + std::fmt::Debug>(rule: &R, what: &str) {
     for words in tiles() {
         let mut expected = [T::default(); TILE];
         on(
@@ -121,7 +121,7 @@ fn same_tiles<R: Rule, T: Single + std::fmt::Debug>(rule: &R, what: &str) {
     }
 }
 
-fn same<R: Rule>(rule: &R, what: &str) {
+fn same<R: Draw>(rule: &R, what: &str) {
     same_tiles::<R, f32>(rule, what);
     same_tiles::<R, f16>(rule, what);
     same_tiles::<R, bf16>(rule, what);

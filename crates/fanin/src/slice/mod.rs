@@ -37,6 +37,7 @@ pub struct Slice {
 
 /// What keeps a slice from being one of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SliceError {
     /// Other axes than the tensor's.
     #[error("{given} axes are given for shape {shape:?}, which has {}; give every axis of the tensor its range", shape.len())]
