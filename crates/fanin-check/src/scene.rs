@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use fanin_network::{Network, NodeId, Parameter, Role, ValueId, Weights};
+use fanin_network::{
+    Layer, Layers, Network, NodeId, Parameter, Role, ValueId, ValueKind, Weights,
+};
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
 use fanin_theory::Prediction;
 
 use crate::Options;
 use crate::proposal::Proposal;
-use crate::spine::{Spine, spine};
+use crate::spine::{Spine, spine, weight_of};
 
 /// Everything the rules look at.
 pub(crate) struct Scene<'a> {
     pub(crate) network: &'a Network,
+    pub(crate) layers: Layers,
     pub(crate) weights: &'a Weights,
     pub(crate) trace: &'a Trace,
     pub(crate) prediction: &'a Prediction,
@@ -65,13 +68,15 @@ impl<'a> Scene<'a> {
             .enumerate()
             .map(|(at, value)| (value.name.as_str(), ValueId::from(at)))
             .collect();
+        let layers = Layers::of(network);
         Self {
+            spine: spine(network, &layers, trace, &observations),
+            layers,
             network,
             weights,
             trace,
             prediction,
             proposal: Proposal::new(network, plan),
-            spine: spine(network, trace, &observations),
             options,
             observations,
             ids,
@@ -85,6 +90,12 @@ impl<'a> Scene<'a> {
         self.observation(&self.network.value(input).name)
     }
 
+    /// The parameter that a value is, or is mostly made of.
+    pub(crate) fn stored(&self, value: ValueId) -> Option<&'a Parameter> {
+        let parameter = self.layers.stored(value)?;
+        self.network.parameters.get(parameter.index())
+    }
+
     /// The value that an observation is of.
     pub(crate) fn id(&self, seen: &Observation) -> Option<ValueId> {
         self.ids.get(seen.value.as_str()).copied()
@@ -95,24 +106,22 @@ impl<'a> Scene<'a> {
         self.network.value(self.id(seen)?).producer
     }
 
-    /// The parameters of a layer that set the distribution of a value: going back from the value
-    /// through elementwise steps, the biases and norm shifts that are added, and the first weight
-    /// or norm scale that is met.
+    /// The parameters of a layer that set the distribution of a value: going back from the value,
+    /// the biases and norm shifts that are added, and the first weight or norm scale that is met.
     pub(crate) fn made_by(&self, seen: &Observation) -> MadeBy<'a> {
         let mut made = MadeBy::default();
         let mut at = self.producer(seen);
-        // A few steps: activation, bias, norm, reshape.
-        for _ in 0..8 {
-            let Some(node) = at.map(|id| self.network.node(id)) else {
-                break;
-            };
+        while let Some(id) = at {
+            let node = self.network.node(id);
             let mut next = None;
+            let weight = self.layers.at(id).and_then(|layer| weight_of(self.network, layer));
             for input in node.inputs.iter().flatten() {
-                match self.network.as_parameter(*input) {
-                    Some(parameter) => made.take(parameter),
+                match self.layers.stored(*input) {
+                    Some(stored) => made.take(self.network.parameter(stored)),
                     None => next = next.or(self.network.value(*input).producer),
                 }
             }
+            made.scale = made.scale.or(weight);
             if made.scale.is_some() {
                 break;
             }
@@ -141,21 +150,22 @@ impl<'a> Scene<'a> {
     /// The share of a weight's units that are zero for every sample after the activation it feeds;
     /// 0 where none is seen.
     pub(crate) fn dead_after(&self, seen: &ParameterObservation) -> f64 {
-        let mut value = self.parameter(seen).map(|parameter| parameter.value);
-        // A few steps: the layer, bias, norm, activation.
-        for _ in 0..5 {
-            let consumers = value.map(|id| &self.network.value(id).consumers);
-            let Some(node) = consumers.and_then(|list| list.first()) else {
-                break;
-            };
-            value = self.network.output(*node);
-            let name = value.map(|id| self.network.value(id).name.as_str());
-            let dead = name.and_then(|name| self.observation(name)?.forward.dead_units);
-            if let Some(dead) = dead {
-                return dead;
-            }
+        let dead = |layer: &Layer| {
+            let (_, after) = layer.activation?;
+            let name = &self.network.value(after).name;
+            self.observation(name)?.forward.dead_units
+        };
+        let layers = self.layers_of(seen);
+        layers.into_iter().find_map(dead).unwrap_or(0.0)
+    }
+
+    /// The layers whose weight a parameter belongs to.
+    pub(crate) fn layers_of(&self, seen: &ParameterObservation) -> Vec<&Layer> {
+        let parameter = self.parameter(seen).map(|parameter| parameter.value);
+        match parameter.map(|value| &self.network.value(value).kind) {
+            Some(ValueKind::Parameter(parameter)) => self.layers.using(*parameter).collect(),
+            _ => Vec::new(),
         }
-        0.0
     }
 
     /// What was seen of a parameter.
@@ -184,14 +194,12 @@ impl<'a> Scene<'a> {
             .find(|parameter| parameter.name == seen.name)
     }
 
-    /// The first node that reads a parameter, or its name where none does.
+    /// The first node at which a parameter meets the signal, or its name where it does at none.
     pub(crate) fn reader(&self, seen: &ParameterObservation) -> String {
-        self.parameter(seen)
-            .and_then(|parameter| self.network.value(parameter.value).consumers.first())
-            .map_or_else(
-                || seen.name.clone(),
-                |node| self.network.node(*node).name.clone(),
-            )
+        let parameter = self.parameter(seen);
+        let node = parameter.map(|parameter| parameter.purpose.node.clone());
+        node.filter(|node| !node.is_empty())
+            .unwrap_or_else(|| seen.name.clone())
     }
 }
 

@@ -6,7 +6,7 @@ use fanin_network::Parameter;
 use fanin_run::ParameterObservation;
 
 use crate::scene::Scene;
-use crate::spine::{Place, parameter_of};
+use crate::spine::Place;
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(302);
@@ -99,7 +99,7 @@ fn zero_weights<'a>(scene: &Scene<'a>, place: &Place<'_>) -> Vec<&'a Parameter> 
     let producer = scene.producer(place.seen);
     let inputs = producer.map(|id| scene.network.node(id).inputs.iter().flatten());
     let parameters = inputs.into_iter().flatten();
-    let parameters = parameters.filter_map(|&id| parameter_of(scene.network, id));
+    let parameters = parameters.filter_map(|&id| scene.stored(id));
     parameters
         .filter(|parameter| {
             let seen = scene.seen(parameter);

@@ -4,7 +4,6 @@ use fanin_network::{Node, NodeId};
 use fanin_theory::band::{DEVIATIONS, layer_variance};
 
 use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(404);
@@ -37,7 +36,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     let input = |k: usize| node.inputs.get(k).copied().flatten();
-    let weight = parameter_of(scene.network, input(2)?)?;
+    let weight = scene.stored(input(2)?)?;
     let seen = scene.seen(weight)?;
     let fed = scene.observation(&scene.network.value(input(0)?).name)?;
     let steps = *fed

@@ -5,7 +5,6 @@ use fanin_network::{Node, Parameter};
 use fanin_theory::units::saturated_share;
 
 use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(306);
@@ -48,12 +47,12 @@ fn judge(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
     let weights = [
         Reads::new(
             scene,
-            parameter_of(scene.network, input(1)?)?,
+            scene.stored(input(1)?)?,
             fed.forward.rms,
         )?,
         Reads::new(
             scene,
-            parameter_of(scene.network, input(2)?)?,
+            scene.stored(input(2)?)?,
             put_out.forward.rms,
         )?,
     ];

@@ -7,7 +7,6 @@ use fanin_run::Observation;
 use fanin_theory::units::attention_square_sum;
 
 use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(405);
@@ -134,10 +133,10 @@ fn makers<'a>(scene: &Scene<'a>, seen: &Observation) -> Vec<&'a Parameter> {
     let mut open: Vec<_> = scene.id(seen).into_iter().collect();
     let mut known = BTreeSet::new();
     while let Some(id) = open.pop() {
-        if !known.insert(id) || known.len() > 256 {
+        if !known.insert(id) {
             continue;
         }
-        if let Some(parameter) = parameter_of(scene.network, id) {
+        if let Some(parameter) = scene.stored(id) {
             let role = parameter.purpose.role;
             let asks = matches!(
                 role,
@@ -157,7 +156,7 @@ fn makers<'a>(scene: &Scene<'a>, seen: &Observation) -> Vec<&'a Parameter> {
         let weights: Vec<_> = inputs
             .iter()
             .copied()
-            .filter(|&id| parameter_of(scene.network, id).is_some_and(|p| p.shape.len() >= 2))
+            .filter(|&id| scene.stored(id).is_some_and(|p| p.shape.len() >= 2))
             .collect();
         open.extend(if weights.is_empty() { inputs } else { weights });
     }

@@ -13,7 +13,7 @@ mod path;
 mod reads;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use fanin::{Activation, Fans};
@@ -112,6 +112,8 @@ pub struct Layers {
     biases: BTreeMap<ParameterId, usize>,
     /// By value, the tensor it is, or is mostly made of.
     stored: BTreeMap<ValueId, ParameterId>,
+    /// The values that come out of a norm that is spelled out in plain arithmetic.
+    normalized: BTreeSet<ValueId>,
 }
 
 impl Layers {
@@ -122,6 +124,7 @@ impl Layers {
         let mut found = Self {
             using: vec![Vec::new(); network.parameters.len()],
             stored: stored(view),
+            normalized: view.normalized().collect(),
             ..Self::default()
         };
         let nearest = reads::nearest(view);
@@ -181,6 +184,11 @@ impl Layers {
     /// The tensor that a value is or, where it is made of stored tensors alone, is mostly made of.
     pub fn stored(&self, value: ValueId) -> Option<ParameterId> {
         self.stored.get(&value).copied()
+    }
+
+    /// Whether a value comes out of a norm that is spelled out in plain arithmetic.
+    pub fn is_normalized(&self, value: ValueId) -> bool {
+        self.normalized.contains(&value)
     }
 
     fn find_biases(&mut self, study: &Study<'_>) {

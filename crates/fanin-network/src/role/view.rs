@@ -181,6 +181,11 @@ impl<'a> View<'a> {
         self.normalized.get(&id).copied()
     }
 
+    /// The values at which spelled-out norms end.
+    pub(crate) fn normalized(&self) -> impl Iterator<Item = ValueId> {
+        self.normalized.keys().copied()
+    }
+
     /// Whether a node belongs to a spelled-out activation or norm.
     pub(crate) fn is_spelling(&self, node: NodeId) -> bool {
         self.inside.contains(&node)
