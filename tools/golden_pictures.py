@@ -1,6 +1,6 @@
 """Writes the pictures that fanin-train's PNG decoder is tested with, as Pillow encodes and reads them.
 
-    python tools/golden_pictures.py > crates/fanin-train/src/data/golden_pictures.txt
+    python tools/golden_pictures.py > crates/fanin-data/src/golden_pictures.txt
 
 One line each: a name, the file in hexadecimal, and the 8-bit samples Pillow reads back from it (grey
 pictures one per pixel, others three or four). Needs Pillow.

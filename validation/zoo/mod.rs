@@ -107,9 +107,7 @@ fn verdicts_of(architecture: &Architecture) -> Result<String, Box<dyn Error>> {
         let _ = write!(
             text,
             "{}, {}: {}",
-            architecture.line,
-            member.name,
-            report::word(checkup.verdict)
+            architecture.line, member.name, checkup.verdict
         );
         let codes = judging::codes(&checkup);
         if !codes.is_empty() {

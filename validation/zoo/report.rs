@@ -47,7 +47,7 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = word(self.verdict);
+        let verdict = self.verdict.name();
         let wrong = match (self.verdict, self.outcome) {
             (Verdict::Faulty, Outcome::Trains) => "FALSE",
             (Verdict::Healthy | Verdict::Doubtful, Outcome::Fails) => "MISS ",
@@ -77,14 +77,6 @@ impl fmt::Display for Row {
             self.rate,
             self.codes.join(","),
         )
-    }
-}
-
-pub(crate) fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Doubtful => "doubtful",
-        Verdict::Faulty => "faulty",
     }
 }
 
@@ -364,7 +356,7 @@ fn failures(text: &mut String, rows: &[&Row]) {
                 row.start,
                 outcome_word(row.outcome),
                 row.progress.unwrap_or(f64::NAN),
-                word(row.verdict),
+                row.verdict.name(),
                 row.codes
                     .iter()
                     .fold(String::new(), |all, code| all + " " + code),

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use fanin::wording;
 use fanin_network::{Network, NodeId};
 
+use crate::rules::holds;
 use crate::{Code, Finding, Severity};
-
-/// Findings about numbers that no scheme draws, whatever becomes of them: weights that are all equal
-/// (F501), copies (F502), memory that nobody wrote (F505), NaN (F701).
-const BROKEN: [Code; 4] = [Code(501), Code(502), Code(505), Code(701)];
 
 /// Whether a finding says of a parameter that it is broken in itself.
 pub(crate) fn is_cause(finding: &Finding) -> bool {
-    BROKEN.contains(&finding.code)
+    holds(finding.code, |rule| rule.broken)
 }
 
 /// Raises a broken parameter to the severity of the gravest finding on any way through it.
@@ -28,9 +26,9 @@ pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
             continue;
         };
         let reached = reached(network, cause);
-        // That samples become alike behind equal units is the same fault seen again.
         let twice = |other: &Finding| {
-            let own = other.parameter == cause.parameter && other.code != Code(401);
+            let echo = holds(other.code, |rule| rule.echoes);
+            let own = other.parameter == cause.parameter && !echo;
             own && other.severity == Severity::Warning
         };
         let follows = findings.iter().filter(|other| {
@@ -49,7 +47,7 @@ pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
         let gravest: Option<Severity> = severities.max();
         if let (Some(gravest), Some(cause)) = (gravest, findings.get_mut(at)) {
             cause.severity = gravest;
-            let list = listed(&codes);
+            let list = wording::list(&codes);
             cause
                 .message
                 .push_str(&format!("; {list} may follow from it"));
@@ -57,15 +55,12 @@ pub(crate) fn raise(network: &Network, findings: &mut [Finding]) {
     }
 }
 
-/// Findings that say why a scale is what it is: that of other fans (F503), or of another activation
-/// (F504).
-const REASONS: [Code; 2] = [Code(503), Code(504)];
-
 /// Says of the reason for a scale what graver findings it may be the cause of, and of these that it
 /// may be theirs.
 pub(crate) fn connect(findings: &mut [Finding]) {
     for at in 0..findings.len() {
-        let Some(reason) = findings.get(at).filter(|f| REASONS.contains(&f.code)) else {
+        let reason = |finding: &&Finding| holds(finding.code, |rule| rule.explains);
+        let Some(reason) = findings.get(at).filter(reason) else {
             continue;
         };
         let (code, severity) = (reason.code, reason.severity);
@@ -85,7 +80,7 @@ pub(crate) fn connect(findings: &mut [Finding]) {
         codes.dedup();
         let codes: Vec<String> = codes.iter().map(Code::to_string).collect();
         if let (Some(reason), false) = (findings.get_mut(at), codes.is_empty()) {
-            let list = listed(&codes);
+            let list = wording::list(&codes);
             reason
                 .message
                 .push_str(&format!("; {list} may follow from it"));
@@ -97,15 +92,6 @@ pub(crate) fn connect(findings: &mut [Finding]) {
 fn parameters(finding: &Finding) -> impl Iterator<Item = &str> {
     let fixes = finding.fix.iter().chain(&finding.further_fixes);
     fixes.map(|fix| fix.parameter.as_str())
-}
-
-/// `F101`, `F101 and F201`, `F101, F102 and F201`.
-fn listed(codes: &[String]) -> String {
-    match codes {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }
 
 /// Names of the nodes before and behind those that read the finding's parameter.

@@ -99,6 +99,23 @@ pub enum Verdict {
     Faulty,
 }
 
+impl Verdict {
+    /// The word for it, as JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Doubtful => "doubtful",
+            Self::Faulty => "faulty",
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,6 +126,23 @@ pub enum Severity {
     Warning,
     /// Training is at risk.
     Error,
+}
+
+impl Severity {
+    /// The word for it, as JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// The stable code of a rule, printed as `F101`.

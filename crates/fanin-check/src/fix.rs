@@ -4,6 +4,7 @@ use fanin::{Seed, Stream};
 use fanin_network::{HostTensor, Network, Weights};
 use fanin_plan::{ChosenBy, Plan};
 
+use crate::rules::holds;
 use crate::{Checkup, Finding, Fix, Verdict};
 
 /// The plan with every change that the findings propose, or `None` if they propose none that
@@ -118,7 +119,7 @@ pub fn redraw_broken(
 ) -> Result<Vec<String>, fanin::InitError> {
     let broken = checkup.findings.iter().filter(|finding| {
         let grave = finding.severity > crate::Severity::Note;
-        grave && matches!(finding.code.0, 301 | 302 | 303 | 501 | 502 | 505 | 701)
+        grave && holds(finding.code, |rule| rule.redrawn)
     });
     apply(network, &proposals(broken), seed, weights)
 }

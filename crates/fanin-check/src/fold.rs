@@ -1,9 +1,7 @@
 //! One finding where many parameters have the same fault.
 
-use crate::{Code, Finding};
-
-/// Rules that judge each parameter for itself, and what they find of many is one slip.
-const ALIKE: [Code; 2] = [Code(301), Code(501)];
+use crate::Finding;
+use crate::rules::holds;
 
 /// Makes one finding of those of one rule and severity, which have the first one's place and words and
 /// the changes of all. What proposes no change stays as it is.
@@ -11,7 +9,7 @@ pub(crate) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     let mut folded: Vec<(Finding, usize)> = Vec::new();
     for finding in findings {
         let alike = |(first, _): &&mut (Finding, usize)| {
-            ALIKE.contains(&first.code)
+            holds(first.code, |rule| rule.folds)
                 && (first.code, first.severity) == (finding.code, finding.severity)
                 && first.fix.is_some()
                 && finding.fix.is_some()

@@ -7,7 +7,7 @@ use crate::CheckError;
 
 /// Takes the labels out of the data, unless the network has an input of their name; `None` for data
 /// of which nothing is left.
-pub fn split_labels(network: &Network, data: Data) -> (Option<Data>, Option<HostTensor>) {
+pub(crate) fn split_labels(network: &Network, data: Data) -> (Option<Data>, Option<HostTensor>) {
     let input = |name: &str| {
         network
             .inputs
@@ -95,7 +95,11 @@ mod tests {
 
     #[test]
     fn labels_are_counted_by_class() {
-        let network = fanin_network::open("mlp(4, 8, 3, relu)", &Dims::default()).unwrap();
+        let dims = Dims {
+            batch: Some(2),
+            ..Dims::default()
+        };
+        let network = fanin_network::open("mlp(4, 8, 3, relu)", &dims).unwrap();
         let counts = class_counts(&network, &labels(&[5], &[0, 2, 2, 1, 2]), None).unwrap();
         assert_eq!(counts, [1, 1, 3]);
         let x = HostTensor::f32(vec![2, 4], vec![0.5; 8]).unwrap();

@@ -1,6 +1,7 @@
 //! Measured against predicted: findings, blame, fixes.
 //!
-//! [`check`] holds what was observed in one run against what theory expects, and every rule says
+//! A [`Session`] judges a network's start: it checks, repeats over seeds, fixes, and tells what was before
+//! and after. [`check`] holds what was observed in one run against what theory expects, and every rule says
 //! where the two part. A rule is a file under `rules`, with a stable code and a page that explains
 //! it ([`pages`]). [`fix`] writes the proposed changes into a plan.
 
@@ -19,6 +20,7 @@ mod repeat;
 mod rescale;
 mod rules;
 mod scene;
+mod session;
 mod spine;
 mod walk;
 
@@ -29,8 +31,9 @@ pub use checkup::{
 };
 pub use error::CheckError;
 pub use fix::{Mended, apply, apply_fixes, fix, mend, redraw_broken};
-pub use labels::{class_counts, split_labels};
+pub use labels::class_counts;
 pub use optimizer::Optimizer;
 pub use page::{Page, page, pages};
 pub use repeat::{Repeated, Repeats, SeedShare, repeat};
 pub use rescale::{Basis, Rescaled, rescale};
+pub use session::{Manner, Mending, Origin, Progress, Session};

@@ -205,27 +205,5 @@ impl<'a> Scene<'a> {
 
 /// A number to three digits.
 pub(crate) fn number(x: f64) -> String {
-    let magnitude = x.abs();
-    if magnitude == 0.0 || !x.is_finite() {
-        format!("{x}")
-    } else if (1e-3..1e4).contains(&magnitude) {
-        let digits = (2 - magnitude.log10().floor() as i32).max(0);
-        format!("{x:.*}", digits as usize)
-    } else {
-        format!("{x:.2e}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number;
-
-    #[test]
-    fn three_digits() {
-        assert_eq!(number(0.0), "0");
-        assert_eq!(number(0.408_25), "0.408");
-        assert_eq!(number(12.345), "12.3");
-        assert_eq!(number(3.05e-5), "3.05e-5");
-        assert_eq!(number(-123_456.0), "-1.23e5");
-    }
+    fanin::wording::number(x, 3)
 }

@@ -107,7 +107,7 @@ pub(crate) struct InitArgs {
     /// Element type of the weights: f32, f16, bf16, f64
     #[arg(long, value_name = "TYPE")]
     pub dtype: Option<String>,
-    /// Your own inputs (.npz or .npy), arrays named like the model's inputs
+    /// Your own inputs, as check takes them
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub data: Option<PathBuf>,
     /// Folder for plan.toml, weights.safetensors, report.html [default: NAME.fanin]
@@ -200,7 +200,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["recipe", "rules"])]
     pub plan: Option<PathBuf>,
     /// Your own inputs (.npz or .npy), arrays named like the model's inputs; an array `labels` of
-    /// classes is held against the output's bias
+    /// classes is held against the output's bias. Or samples, as compare takes them (CSV, IDX, text, a
+    /// folder of PNG pictures by class), of which --batch are taken
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub data: Option<PathBuf>,
     /// Write the report as one HTML page to this file

@@ -1,6 +1,7 @@
 //! Where text goes: results to standard output, progress and errors to standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -64,7 +65,7 @@ impl Printer {
         };
         Progress {
             bar,
-            start: Instant::now(),
+            start: Arc::new(Mutex::new(Instant::now())),
         }
     }
 }
@@ -73,13 +74,18 @@ impl Printer {
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
-    start: Instant,
+    start: Arc<Mutex<Instant>>,
 }
 
 impl Progress {
+    /// Work that is all done takes its bar away; the next that comes shows another.
     pub(crate) fn set(&self, done: u64, total: u64) {
         let Some(bar) = &self.bar else { return };
-        if bar.is_hidden() && self.start.elapsed() > Duration::from_secs(1) {
+        if done >= total {
+            return self.finish();
+        }
+        let late = |start: &Instant| start.elapsed() > Duration::from_secs(1);
+        if bar.is_hidden() && self.start.lock().is_ok_and(|start| late(&start)) {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         bar.set_length(total);
@@ -89,6 +95,11 @@ impl Progress {
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            bar.reset();
+            if let Ok(mut start) = self.start.lock() {
+                *start = Instant::now();
+            }
         }
     }
 }

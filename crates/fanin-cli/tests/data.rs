@@ -83,6 +83,32 @@ fn check(folder: &Path) -> std::process::Output {
         .unwrap()
 }
 
+#[test]
+fn samples_of_a_csv_are_taken_as_compare_takes_them() {
+    let folder = place(&[]);
+    let mut text = "a,b,c,d,kind\n".to_owned();
+    for k in 0..200 {
+        // One sample in fifty is of another kind.
+        let kind = if k % 50 == 7 { "rare" } else { "usual" };
+        let cells: Vec<String> = (1..5).map(|c| ((k * c * 7) % 23).to_string()).collect();
+        text.push_str(&format!("{},{kind}\n", cells.join(",")));
+    }
+    std::fs::write(folder.path().join("data.csv"), text).unwrap();
+    let output = Command::cargo_bin("fanin")
+        .unwrap()
+        .current_dir(folder.path())
+        .args(["check", "model.onnx", "--data", "data.csv"])
+        .args(["--format", "json", "-q"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{error}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    // All 200 are counted, of which a batch of 64 is run.
+    assert!(findings.iter().any(|f| f["code"] == "F602"), "{findings:?}");
+}
+
 /// What a check says of the frequency of the classes.
 fn prior(labels_given: &[i64]) -> Option<Value> {
     let folder = place(&[

@@ -8,12 +8,15 @@ mod attribute;
 mod dims;
 mod element;
 mod error;
+pub mod evaluate;
 mod graph;
 mod host;
+pub mod infer;
 mod node;
 pub mod operator;
 mod payload;
 mod purpose;
+pub mod shape;
 
 pub use attribute::{Attribute, Attributes};
 pub use dims::Dims;

@@ -5,7 +5,7 @@
 //!
 //! 1. [`onnx`] or [`architecture`] makes the raw graph: every stored tensor is a constant;
 //! 2. [`parameter`] tells parameters (what training changes) from buffers and plain constants;
-//! 3. [`infer`] gives every value its element type and shape, and [`fold`] turns what is known
+//! 3. [`infer`] gives every value its element type and shape, and [`evaluate`] turns what is known
 //!    before the run (shape arithmetic, masks, position ids) into constants;
 //! 4. [`role`] says what each parameter is for and what its axes mean.
 //!
@@ -13,7 +13,6 @@
 
 pub mod architecture;
 pub mod fold;
-pub mod infer;
 mod layer;
 pub mod memory;
 pub mod onnx;
@@ -26,7 +25,8 @@ mod weights;
 pub use fanin_graph::{
     Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
     Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
-    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, operator,
+    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, operator,
+    shape,
 };
 pub use layer::{
     Enters, Layer, LayerKind, LayerWeight, Layers, Reads, enters, is_offset_from_one, main_path,

@@ -202,8 +202,9 @@ fn room(network: &Network, free: FreeMemory) -> Result<(), String> {
             // Half precision is held in the next wider type.
             _ => size_of::<f32>(),
         };
-        let count = fanin_graph::element_count(&parameter.shape)?;
-        sum.checked_add((count as u64).checked_mul(size as u64)?)
+        let mut axes = parameter.shape.iter();
+        let bytes = axes.try_fold(size as u64, |n, &axis| n.checked_mul(axis as u64))?;
+        sum.checked_add(bytes)
     });
     free.holds(
         "the weights of this model do not fit into memory: they take",

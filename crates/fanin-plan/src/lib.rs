@@ -8,6 +8,7 @@
 mod build;
 mod error;
 mod fill;
+mod folder;
 mod gates;
 mod json;
 mod kind;
@@ -21,6 +22,7 @@ mod text;
 
 pub use error::PlanError;
 pub use fill::{Difference, FillOptions, Filled, Progress, Slices, Verified, Verify, shard_path};
+pub use folder::Folder;
 pub use make::{Outcome, Request, plan};
 pub use plan::{ChosenBy, Entry, Model, Plan};
 pub use recipe::{Recipe, UnknownRecipe};

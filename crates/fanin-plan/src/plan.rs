@@ -1,6 +1,7 @@
 //! The plan: what each parameter gets, and why.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use fanin::{DType, Fans, Initializer, Layout, Seed, Stream};
@@ -117,6 +118,21 @@ impl Plan {
         self.entries
             .iter()
             .try_fold(0u64, |sum, entry| sum.checked_add(entry.bytes()?))
+    }
+
+    /// Reads a plan file.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Read`] if the file cannot be read or its text is no plan.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let fail = |message: String| PlanError::Read {
+            path: path.to_owned(),
+            message,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        text.parse()
+            .map_err(|error: PlanError| fail(error.to_string()))
     }
 
     /// Whether this plan can fill that network: the same parameters with the same shapes.

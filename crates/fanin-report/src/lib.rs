@@ -36,9 +36,15 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// A summary, a line per stage, one row per layer, and the findings, at most 100 columns wide, with ANSI colours
     /// (strip them where the terminal has none). At most `rows` layers are listed; those that a
-    /// finding blames always are.
+    /// finding blames always are. What other seeds say comes last, where they were asked.
     pub fn terminal(&self, rows: usize) -> String {
         terminal::render(self, rows)
+    }
+
+    /// What was changed before this check, and at most `rows` layers before and after it: what the
+    /// terminal shows of a fix. Empty where nothing was changed.
+    pub fn changes(&self, rows: usize) -> String {
+        terminal::changes(self, rows)
     }
 
     /// The checkup as JSON, pretty-printed, with a final newline.

@@ -1,7 +1,5 @@
 //! What can go wrong in a run.
 
-use std::path::PathBuf;
-
 /// What can go wrong in a run. Each message is one sentence that names the place and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -38,14 +36,6 @@ pub enum RunError {
     Input {
         /// The input's name.
         name: String,
-        /// One sentence.
-        message: String,
-    },
-    /// The user's data file cannot be read.
-    #[error("{}: {message}", path.display())]
-    Data {
-        /// The file.
-        path: PathBuf,
         /// One sentence.
         message: String,
     },

@@ -2,10 +2,10 @@
 
 use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed, Stream};
-use fanin_network::{ElementType, HostData, HostTensor, Network, Node, ValueId};
+use fanin_data::Data;
+use fanin_network::{Dims, ElementType, HostData, HostTensor, Network, Node, ValueId};
 
 use crate::array::{Array, array, count};
-use crate::data::{COTANGENT, Data, INPUT};
 use crate::error::RunError;
 use crate::run::Feed;
 use crate::tape::Var;
@@ -37,10 +37,10 @@ pub(crate) fn batch(network: &Network, inputs: &[(ValueId, Item)]) -> usize {
 
 /// The gradient at the output: the user's `cotangent`, or standard normal.
 pub(crate) fn cotangent(feed: Feed<'_>, shape: &[usize]) -> Result<Array, RunError> {
-    match feed.data.and_then(|d| d.get(COTANGENT)) {
+    match feed.data.and_then(|d| d.get(Data::COTANGENT)) {
         Some(tensor) if tensor.shape == shape => Ok(to_array(tensor)),
         Some(tensor) => Err(RunError::Input {
-            name: COTANGENT.to_owned(),
+            name: Data::COTANGENT.to_owned(),
             message: format!(
                 "the data have shape {:?}, the first floating output has {shape:?}",
                 tensor.shape
@@ -48,7 +48,7 @@ pub(crate) fn cotangent(feed: Feed<'_>, shape: &[usize]) -> Result<Array, RunErr
         }),
         None => Ok(array(
             shape,
-            normal(feed.seed, COTANGENT, shape.iter().product()),
+            normal(feed.seed, Data::COTANGENT, shape.iter().product()),
         )),
     }
 }
@@ -58,7 +58,7 @@ fn is_floating(network: &Network, id: ValueId) -> bool {
 }
 
 /// The only floating input, which may be called `input`.
-/// The input that [`INPUT`] stands for: the only one, or the only floating one.
+/// The input that [`Dims::SOLE`] stands for: the only one, or the only floating one.
 fn sole_input(network: &Network) -> Option<ValueId> {
     if let [only] = network.inputs[..] {
         return Some(only);
@@ -77,8 +77,8 @@ fn known_names(network: &Network, data: &Data) -> Result<(), RunError> {
             .inputs
             .iter()
             .any(|&id| network.value(id).name == name)
-            || name == COTANGENT
-            || (name == INPUT && sole_input(network).is_some());
+            || name == Data::COTANGENT
+            || (name == Dims::SOLE && sole_input(network).is_some());
         if !known {
             let names: Vec<String> = network
                 .inputs
@@ -88,8 +88,9 @@ fn known_names(network: &Network, data: &Data) -> Result<(), RunError> {
             return Err(RunError::Input {
                 name: name.to_owned(),
                 message: format!(
-                    "the data have an array of this name, but the model's inputs are {}; name arrays like them, or `{COTANGENT}`",
-                    names.join(", ")
+                    "the data have an array of this name, but the model's inputs are {}; name arrays like them, or `{}`",
+                    names.join(", "),
+                    Data::COTANGENT
                 ),
             });
         }
@@ -106,7 +107,7 @@ fn one(network: &Network, id: ValueId, feed: Feed<'_>) -> Result<Item, RunError>
     let given = feed.data.and_then(|data| {
         let alias = || {
             (sole_input(network) == Some(id))
-                .then(|| data.get(INPUT))
+                .then(|| data.get(Dims::SOLE))
                 .flatten()
         };
         data.get(&value.name).or_else(alias)

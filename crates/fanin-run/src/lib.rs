@@ -11,7 +11,6 @@
 //! ([`WeightSource`]), and arrays take the memory of those that are done with.
 
 mod array;
-mod data;
 mod error;
 mod guard;
 mod histogram;
@@ -34,8 +33,8 @@ pub mod train;
 mod units;
 mod value;
 
-pub use data::Data;
 pub use error::{RunError, UnknownNode};
+pub use fanin_data::Data;
 pub use histogram::Histogram;
 pub use input::{Use, use_of};
 pub use memory::Need;

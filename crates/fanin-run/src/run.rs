@@ -8,7 +8,6 @@ use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Parameter, ValueId};
 
 use crate::array::{Array, array};
-use crate::data::Data;
 use crate::error::{RunError, UnknownNode};
 use crate::guard::guarded;
 use crate::input;
@@ -22,6 +21,7 @@ use crate::source::WeightSource;
 use crate::tape::Var;
 use crate::trace::Trace;
 use crate::value::{Item, to_array, to_host};
+use fanin_data::Data;
 
 /// Called with the number of steps done and all steps.
 pub type Progress = Box<dyn Fn(usize, usize) + Send>;

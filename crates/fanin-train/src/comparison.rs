@@ -3,7 +3,7 @@
 use fanin_run::train::{Look, Optimizer};
 use serde::{Serialize, Serializer};
 
-use crate::Verdict;
+use crate::Judgement;
 
 /// One training.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,7 +91,7 @@ pub struct StartResult {
     /// Median over the seeds of the steps until the target; `None` where most never came there.
     pub steps_to_target: Option<usize>,
     /// The outcome by the median over the seeds; `None` without a run.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Judgement>,
 }
 
 /// What all starts came to.

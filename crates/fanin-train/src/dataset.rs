@@ -8,7 +8,7 @@ use fanin_run::Data;
 use fanin_run::train::{Batch, Objective};
 
 use crate::random::Draw;
-use crate::{Form, TrainError};
+use crate::{Form, Output, TrainError};
 
 /// Elements of many samples, one sample after the other.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,6 +204,24 @@ impl Dataset {
     /// Samples to train on.
     pub fn training(&self) -> usize {
         (self.count - self.count / 8).max(1)
+    }
+
+    /// How many targets name each class; `None` where they are no classes. A negative target is none.
+    pub fn class_counts(&self, form: &Form) -> Option<Vec<u64>> {
+        let (Output::Classes(classes) | Output::StepClasses { classes, .. }) = form.output else {
+            return None;
+        };
+        let Samples::Integers(targets) = &self.targets else {
+            return None;
+        };
+        let mut counts = vec![0u64; classes];
+        for &target in targets {
+            let slot = usize::try_from(target).ok();
+            if let Some(count) = slot.and_then(|k| counts.get_mut(k)) {
+                *count += 1;
+            }
+        }
+        Some(counts)
     }
 
     /// The samples of these places, repeated from the first as often as a place is asked for.

@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use fanin_data::DataError;
 use fanin_network::NetworkError;
 use fanin_plan::PlanError;
 use fanin_run::RunError;
@@ -10,6 +11,9 @@ pub enum TrainError {
     /// A task, data or settings that do not suit the network.
     #[error("{0}")]
     Request(String),
+    /// The user's data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -23,10 +23,11 @@ mod task;
 
 pub use compare::{Rate, Settings, compare};
 pub use comparison::{Comparison, Run, StartResult, Tried};
+pub use data::Sample;
 pub use dataset::{Batches, Dataset, Samples};
 pub use error::TrainError;
 pub use form::{Form, Input, Output};
 pub use lesson::Lesson;
-pub use outcome::{Course, Outcome, Verdict, judge};
+pub use outcome::{Course, Judgement, Outcome, judge};
 pub use start::Start;
 pub use task::Task;

@@ -18,7 +18,7 @@ pub enum Outcome {
 
 /// An outcome and the numbers that decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct Judgement {
     /// The outcome.
     pub outcome: Outcome,
     /// The share of the way from the chance level to the best start's final loss; 1 for the best,
@@ -68,12 +68,12 @@ impl Course {
 /// to tell of those whose numbers have not run away.
 ///
 /// Returns the loss half way, the target that all are timed to, and the verdict on each.
-pub fn judge(chance: f64, courses: &[Course], cut: bool) -> (Option<f64>, Vec<Verdict>) {
+pub fn judge(chance: f64, courses: &[Course], cut: bool) -> (Option<f64>, Vec<Judgement>) {
     let best = courses.iter().fold(f64::INFINITY, |b, c| b.min(c.last));
     let way = chance - best;
     let learned = way >= LEARNED * chance;
     let half = chance - 0.5 * way;
-    let mut verdicts: Vec<Verdict> = courses
+    let mut verdicts: Vec<Judgement> = courses
         .iter()
         .map(|course| {
             let progress = course
@@ -88,7 +88,7 @@ pub fn judge(chance: f64, courses: &[Course], cut: bool) -> (Option<f64>, Vec<Ve
                 Some(p) if p >= FAILED => Outcome::Slow,
                 _ => Outcome::Fails,
             };
-            Verdict {
+            Judgement {
                 outcome,
                 progress: progress.filter(|_| learned),
                 steps_to_half: steps_to_half.filter(|_| learned),

@@ -111,6 +111,7 @@ mod slice;
 mod spans;
 pub mod stream;
 mod text;
+pub mod wording;
 
 pub use activation::Activation;
 pub use dtype::{DType, UnknownDType};
@@ -127,3 +128,8 @@ pub use seed::Seed;
 pub use slice::{Slice, SliceError};
 pub use stream::Stream;
 pub use text::ParseError;
+
+/// The example of the README is held to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

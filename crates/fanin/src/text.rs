@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::wording::nearest;
+
 /// Calls within calls beyond this are refused, so that a hostile text cannot exhaust the stack.
 const DEEPEST: usize = 16;
 
@@ -135,32 +137,7 @@ impl Call {
 
 /// `; did you mean '…'?` if a name is near, and nothing otherwise.
 pub(crate) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known.map(|k| (distance(name, k), k)).min();
-    match nearest {
-        Some((d, k)) if d <= 1 + name.chars().count() / 4 => format!("; did you mean '{k}'?"),
-        _ => String::new(),
-    }
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours from one name to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
-    let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            table[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let mut least = replaced.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    least = least.min(table[i - 2][j - 2] + 1);
-                }
-                least
-            };
-        }
-    }
-    table[a.len()][b.len()]
+    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean '{near}'?"))
 }
 
 struct Reader {

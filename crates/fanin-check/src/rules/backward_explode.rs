@@ -1,13 +1,13 @@
 //! F202: the gradient grows on its way back.
 
-use super::{norm_growth, scale};
+use super::{Rule, norm_growth, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(202);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "the gradient grows on its way back",
     what: "The gradient at the first layers is larger than at the last by more than luck allows.",
@@ -20,7 +20,9 @@ as forward. Beyond its band a factor of 31.6 is a warning, in one layer alone 10
     reference: "Schoenholz et al. 2017, arXiv:1611.01232; Yang et al. 2019, arXiv:1902.08129",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::backward(scene);
     walk::departure(&points, Direction::Up)
         .filter(|departure| !norm_growth::explains(scene, departure))

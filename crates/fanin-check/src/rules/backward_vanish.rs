@@ -1,13 +1,13 @@
 //! F201: the gradient fades on its way back.
 
-use super::scale;
+use super::{Rule, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(201);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "the gradient fades on its way back",
     what: "The gradient at the first layers is smaller than at the last by more than luck allows.",
@@ -21,7 +21,9 @@ the layer that fades most an error (see F101).",
     reference: "Glorot & Bengio 2010; Schoenholz et al. 2017, arXiv:1611.01232",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::backward(scene);
     walk::departure(&points, Direction::Down)
         .map(|departure| scale::backward(scene, CODE, &departure))

@@ -4,13 +4,14 @@ use fanin::moments::expectation;
 use fanin_network::role::activation::recognize;
 use fanin_theory::band::{DEVIATIONS, layer_variance, width};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(402);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "neighbouring samples fly apart (chaos)",
     what: "A chain of bounded activations has weights so large that each layer drives neighbouring inputs further apart, deeper than the depth over which training can follow.",
@@ -30,7 +31,9 @@ const SLOW: f64 = 6.91;
 /// Σ ln χ that is a factor of 1000 in rms.
 const HOPELESS: f64 = 13.82;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let trunk = scene.spine.trunk();
     // Sums and norms keep neighbours together; what lies between them is a chain of its own.
     let chains = trunk.split(|place| matches!(place.step, Step::Reset | Step::Joint));

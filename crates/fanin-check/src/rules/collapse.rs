@@ -3,13 +3,14 @@
 use fanin::Activation;
 use fanin_theory::criticality::LayerMap;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(401);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "all samples become alike",
     what: "The directions of different samples come together from layer to layer until the network puts out nearly the same for all of them.",
@@ -29,7 +30,9 @@ const TRAINABLE: f64 = 6.0;
 /// ln of a factor beyond the length of any training run.
 const HOPELESS: f64 = 13.8;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).echoes();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let resets = |place: &Place<'_>| matches!(place.step, Step::Reset | Step::Neutral);
     let trunk = scene.spine.trunk();
     let mut worst: Option<(f64, Finding)> = None;

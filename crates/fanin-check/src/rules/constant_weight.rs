@@ -1,11 +1,12 @@
 //! F501: weights that are all equal.
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(501);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "weights that are all equal",
     what: "All elements of a weight matrix or kernel are the same number, and not zero.",
@@ -17,7 +18,9 @@ one, go dead together. Zero is no fault by itself (F301 and F302 say where it is
     reference: "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn().folds();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let constant = scene.trace.parameters.iter().filter(|seen| {
         let (low, high) = seen.range;
         let single = seen.shape.iter().product::<usize>() < 2;

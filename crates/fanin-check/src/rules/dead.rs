@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use fanin_network::Parameter;
 use fanin_run::ParameterObservation;
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::spine::Place;
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(302);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "nothing passes: outputs or gradients of exactly zero",
     what: "A value that every way to the output passes is zero for every sample, or weights get a gradient of exactly zero.",
@@ -21,7 +22,9 @@ pub(super) const PAGE: Page = Page {
     reference: "Lu et al. 2019, arXiv:1903.06733; Zhang et al. 2019, arXiv:1901.09321; Bachlechner et al. 2020, arXiv:2003.04887",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).redrawn();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     if let Some(finding) = silent_value(scene) {
         return vec![finding];
     }

@@ -2,13 +2,14 @@
 
 use fanin_theory::units::dead_share;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(303);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "more dead units than chance explains",
     what: "More units of a rectified layer are off for every sample than Gaussian pre-activations of mean zero would leave.",
@@ -23,7 +24,9 @@ an error where less than a tenth are.",
     reference: "Lu et al. 2019, arXiv:1903.06733; Sheppard 1899 for n = 2",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).redrawn();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let trunk = scene.spine.trunk().iter();
     let worst = trunk
         .filter_map(|place| excess(scene, place))

@@ -5,12 +5,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use fanin_network::{HostData, HostTensor};
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(502);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "two weights with the same random numbers",
     what: "Two different parameters hold the same elements, bit by bit.",
@@ -23,7 +24,9 @@ pub(super) const PAGE: Page = Page {
 /// Fewer different numbers than this are a pattern and no draw.
 const ENOUGH: usize = 16;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut first: HashMap<u64, Vec<(&str, &HostTensor)>> = HashMap::new();
     let mut findings = Vec::new();
     for seen in &scene.trace.parameters {

@@ -7,12 +7,13 @@ use fanin::Axis;
 use fanin_network::{HostTensor, Parameter};
 use fanin_run::ParameterObservation;
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(305);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "units that put out the same, or are read alike",
     what: "Output units of a weight have the same incoming weights bit by bit, or input units have the same outgoing ones, while something else still tells them apart.",
@@ -25,7 +26,9 @@ pub(super) const PAGE: Page = Page {
 /// Slices of fewer elements may agree by being short, in half precision above all.
 const ENOUGH: usize = 8;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let parameters = scene.trace.parameters.iter();
     parameters.filter_map(|seen| judge(scene, seen)).collect()
 }

@@ -3,12 +3,13 @@
 use fanin_network::Role;
 use fanin_run::ParameterObservation;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Fix, Optimizer, Page, Severity};
 
 const CODE: Code = Code(705);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a first step that is too large or too small for the weights",
     what: "With the optimizer and learning rate given, the first step changes what a layer computes by more than the layer computes, or by next to nothing.",
@@ -27,7 +28,9 @@ change take. SGD's step is rate times gradient, with the gradient scaled to that
 /// The usual ratio of 1e-3 at a width of a thousand.
 const USUAL: f64 = 0.0316;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(optimizer) = scene.options.optimizer else {
         return Vec::new();
     };

@@ -3,12 +3,13 @@
 use fanin_network::{Node, NodeId};
 use fanin_theory::band::{DEVIATIONS, layer_variance};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(404);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a recurrent layer that forgets its first steps",
     what: "The weights from the state to the state shrink what they carry so much that nothing of the first step is left at the last.",
@@ -26,7 +27,9 @@ only: in LSTM and GRU the gates carry the state past this weight.",
 /// ln of the factor in rms that slows (see F101).
 const SLOW: f64 = 3.45;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes = scene.network.nodes.iter().enumerate();
     let found = nodes.filter(|(_, node)| node.op == "RNN");
     found

@@ -1,13 +1,13 @@
 //! F102: the signal grows on its way forward.
 
-use super::{residual_growth, scale};
+use super::{Rule, residual_growth, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(102);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "the signal grows on its way forward",
     what: "The rms of the signal grows from layer to layer, or in one layer, by more than luck allows.",
@@ -22,7 +22,9 @@ known scheme is so far off. Values whose scale a normalization removes are not j
     reference: "He et al. 2015, arXiv:1502.01852; Hanin & Rolnick 2018, arXiv:1803.01719",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::forward(scene);
     walk::departure(&points, Direction::Up)
         .filter(|departure| !residual_growth::explains(departure))

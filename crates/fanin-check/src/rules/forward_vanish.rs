@@ -1,13 +1,13 @@
 //! F101: the signal fades on its way forward.
 
-use super::scale;
+use super::{Rule, scale};
 use crate::scene::Scene;
 use crate::walk::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(101);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "the signal fades on its way forward",
     what: "The rms of the signal falls from layer to layer, or in one layer, by more than luck allows.",
@@ -23,7 +23,9 @@ therefore no more than a warning, from 10 on, because no known scheme is so far 
     reference: "He et al. 2015, arXiv:1502.01852; Poole et al. 2016, arXiv:1606.05340; Hanin & Rolnick 2018, arXiv:1803.01719",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::forward(scene);
     walk::departure(&points, Direction::Down)
         .map(|departure| scale::forward(scene, CODE, &departure))

@@ -4,12 +4,13 @@ use fanin::Activation;
 use fanin_network::{Node, Parameter};
 use fanin_theory::units::saturated_share;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(306);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "gates of a recurrent layer that are stuck",
     what: "What the weights of a recurrent layer make is so large that most of its gates are fully open or shut, or its state is at an end of its range.",
@@ -23,7 +24,9 @@ left that should be, an error where less than a tenth are.",
     reference: "Gilboa et al. 2019, arXiv:1901.08987; Glorot & Bengio 2010",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes = scene.network.nodes.iter();
     nodes.filter_map(|node| judge(scene, node)).collect()
 }

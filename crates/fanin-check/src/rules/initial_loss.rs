@@ -1,6 +1,6 @@
 //! F601: the first loss is far from that of a guess.
 
-use super::scale;
+use super::{Rule, scale};
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::walk::{self, Departure, Direction};
@@ -8,7 +8,7 @@ use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(601);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a first loss far above that of a blind guess",
     what: "Read as logits, the output starts with a cross entropy well above ln C, that of giving each of C classes the same probability.",
@@ -28,7 +28,9 @@ const LOGITS: f64 = 2.0;
 /// find out, those with 30 still got half of the way and those with 75 hardly left the start.
 const HOPELESS: f64 = 50.0;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let output = &scene.trace.output;
     let Some(loss) = output.initial_loss else {
         return Vec::new();

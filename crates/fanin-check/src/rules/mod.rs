@@ -34,49 +34,114 @@ mod wrong_family;
 mod wrong_fans;
 
 use crate::scene::Scene;
-use crate::{Finding, Page};
+use crate::{Code, Finding, Page};
 
-/// A rule: its page and what it looks for.
+/// A rule: its page, what it looks for, and how what it finds stands to what other rules find.
+#[derive(Clone, Copy)]
 pub(crate) struct Rule {
     pub(crate) page: &'static Page,
     pub(crate) run: fn(&Scene<'_>) -> Vec<Finding>,
+    /// Its weights are broken in themselves, whatever becomes of them: numbers that no scheme draws. They
+    /// are the cause of what is found before and behind them.
+    pub(crate) broken: bool,
+    /// It says why a scale is what it is, and may so be the cause of graver findings about these weights.
+    pub(crate) explains: bool,
+    /// It shows the fault of a broken weight once more, and is no second fault beside it.
+    pub(crate) echoes: bool,
+    /// It judges each parameter for itself, and what it finds of many is one slip.
+    pub(crate) folds: bool,
+    /// No factor mends its weights: they are drawn anew before anything is rescaled.
+    pub(crate) redrawn: bool,
+}
+
+impl Rule {
+    /// A rule that stands for itself.
+    const fn new(page: &'static Page, run: fn(&Scene<'_>) -> Vec<Finding>) -> Self {
+        Self {
+            page,
+            run,
+            broken: false,
+            explains: false,
+            echoes: false,
+            folds: false,
+            redrawn: false,
+        }
+    }
+
+    const fn broken(self) -> Self {
+        Self {
+            broken: true,
+            ..self
+        }
+    }
+
+    const fn explains(self) -> Self {
+        Self {
+            explains: true,
+            ..self
+        }
+    }
+
+    const fn echoes(self) -> Self {
+        Self {
+            echoes: true,
+            ..self
+        }
+    }
+
+    const fn folds(self) -> Self {
+        Self {
+            folds: true,
+            ..self
+        }
+    }
+
+    const fn redrawn(self) -> Self {
+        Self {
+            redrawn: true,
+            ..self
+        }
+    }
 }
 
 /// All rules, by code.
 pub(crate) const RULES: &[Rule] = &[
-    rule(&forward_vanish::PAGE, forward_vanish::run),
-    rule(&forward_explode::PAGE, forward_explode::run),
-    rule(&theory_departure::PAGE, theory_departure::run),
-    rule(&residual_growth::PAGE, residual_growth::run),
-    rule(&backward_vanish::PAGE, backward_vanish::run),
-    rule(&backward_explode::PAGE, backward_explode::run),
-    rule(&norm_growth::PAGE, norm_growth::run),
-    rule(&symmetry::PAGE, symmetry::run),
-    rule(&dead::PAGE, dead::run),
-    rule(&dead_units::PAGE, dead_units::run),
-    rule(&saturation::PAGE, saturation::run),
-    rule(&equal_outputs::PAGE, equal_outputs::run),
-    rule(&gates::PAGE, gates::run),
-    rule(&collapse::PAGE, collapse::run),
-    rule(&chaos::PAGE, chaos::run),
-    rule(&rank_collapse::PAGE, rank_collapse::run),
-    rule(&forgetting::PAGE, forgetting::run),
-    rule(&peaked_attention::PAGE, peaked_attention::run),
-    rule(&constant_weight::PAGE, constant_weight::run),
-    rule(&duplicated_weights::PAGE, duplicated_weights::run),
-    rule(&wrong_fans::PAGE, wrong_fans::run),
-    rule(&wrong_family::PAGE, wrong_family::run),
-    rule(&never_initialized::PAGE, never_initialized::run),
-    rule(&useless_bias::PAGE, useless_bias::run),
-    rule(&initial_loss::PAGE, initial_loss::run),
-    rule(&prior::PAGE, prior::run),
-    rule(&non_finite_weights::PAGE, non_finite_weights::run),
-    rule(&non_finite_forward::PAGE, non_finite_forward::run),
-    rule(&non_finite_gradient::PAGE, non_finite_gradient::run),
-    rule(&range::PAGE, range::run),
-    rule(&first_step::PAGE, first_step::run),
+    forward_vanish::RULE,
+    forward_explode::RULE,
+    theory_departure::RULE,
+    residual_growth::RULE,
+    backward_vanish::RULE,
+    backward_explode::RULE,
+    norm_growth::RULE,
+    symmetry::RULE,
+    dead::RULE,
+    dead_units::RULE,
+    saturation::RULE,
+    equal_outputs::RULE,
+    gates::RULE,
+    collapse::RULE,
+    chaos::RULE,
+    rank_collapse::RULE,
+    forgetting::RULE,
+    peaked_attention::RULE,
+    constant_weight::RULE,
+    duplicated_weights::RULE,
+    wrong_fans::RULE,
+    wrong_family::RULE,
+    never_initialized::RULE,
+    useless_bias::RULE,
+    initial_loss::RULE,
+    prior::RULE,
+    non_finite_weights::RULE,
+    non_finite_forward::RULE,
+    non_finite_gradient::RULE,
+    range::RULE,
+    first_step::RULE,
 ];
 
-const fn rule(page: &'static Page, run: fn(&Scene<'_>) -> Vec<Finding>) -> Rule {
-    Rule { page, run }
+/// Whether the rule of this code is one that `relation` holds of.
+pub(crate) fn holds(code: Code, relation: impl Fn(&Rule) -> bool) -> bool {
+    RULES
+        .iter()
+        .any(|rule| rule.page.code == code && relation(rule))
 }

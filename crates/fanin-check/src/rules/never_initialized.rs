@@ -2,12 +2,13 @@
 
 use fanin_network::{HostData, HostTensor};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(505);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "weights that look like memory nobody wrote",
     what: "A weight holds subnormal numbers, or its largest elements are millions of times its typical one.",
@@ -24,7 +25,9 @@ plausible numbers cannot be told from a draw.",
 /// Ratio of the root mean square to the median magnitude that no scheme comes near.
 const SPREAD: f64 = 1e6;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for seen in &scene.trace.parameters {
         let Some(tensor) = scene.weights.get(&seen.name) else {

@@ -1,11 +1,12 @@
 //! F702: values that are no numbers on the way forward.
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(702);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "values that are NaN or infinite on the way forward",
     what: "The outputs of a node have elements that are NaN or infinite, while its inputs have none.",
@@ -15,7 +16,9 @@ pub(super) const PAGE: Page = Page {
     reference: "IEEE 754-2019, Standard for floating-point arithmetic",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     // Masked scores are infinite on purpose; if they stay inside, the output is finite.
     let spoilt = |value: &str| {
         let seen = scene.observation(value);

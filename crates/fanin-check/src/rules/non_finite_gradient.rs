@@ -1,11 +1,12 @@
 //! F703: gradients that are no numbers.
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(703);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "gradients that are NaN or infinite",
     what: "The gradient of a parameter has elements that are NaN or infinite, though the output is finite.",
@@ -15,7 +16,9 @@ pub(super) const PAGE: Page = Page {
     reference: "IEEE 754-2019, Standard for floating-point arithmetic",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let output = scene.observation(&scene.trace.output.value);
     if output.is_some_and(|seen| seen.forward.non_finite > 0) {
         // F702 says where it begins.

@@ -1,11 +1,12 @@
 //! F701: weights that are no numbers.
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(701);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "weights that are NaN or infinite",
     what: "A parameter has elements that are NaN or infinite.",
@@ -15,7 +16,9 @@ pub(super) const PAGE: Page = Page {
     reference: "IEEE 754-2019, Standard for floating-point arithmetic",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let bad = scene
         .trace
         .parameters

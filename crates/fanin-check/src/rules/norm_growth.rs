@@ -4,7 +4,7 @@ use fanin::Activation;
 use fanin::moments::expectation;
 use fanin_network::role::activation::recognize;
 
-use super::scale;
+use super::{Rule, scale};
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::walk::{self, Departure, Direction};
@@ -12,7 +12,7 @@ use crate::{Code, Finding, Page};
 
 const CODE: Code = Code(203);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "batch norms make the gradient grow",
     what: "In a deep chain without residual connections each batch normalization before an activation makes the gradient larger on its way back.",
@@ -25,7 +25,9 @@ band of luck by 31.6 (warning) or 1000 (error), of which these factors explain a
     reference: "Yang et al. 2019, arXiv:1902.08129",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::backward(scene);
     let departure = walk::departure(&points, Direction::Up);
     let departure = departure.filter(|departure| explains(scene, departure));

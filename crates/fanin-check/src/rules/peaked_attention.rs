@@ -6,12 +6,13 @@ use fanin_network::{Parameter, Role};
 use fanin_run::Observation;
 use fanin_theory::units::attention_square_sum;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(405);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "attention that looks at one token only",
     what: "The scores of attention are so far apart that the softmax gives nearly all weight to one token each.",
@@ -30,7 +31,9 @@ const LEFT: f64 = 0.5;
 /// Part of 1 − κ that is too little for a network that has hardly any other attention.
 const SHUT: f64 = 0.3;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let softmaxes = scene
         .trace
         .values

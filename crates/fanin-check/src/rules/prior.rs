@@ -3,12 +3,13 @@
 use fanin::Initializer;
 use fanin::initializers::{Concat, Constant};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(602);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "classes that are not equally frequent, and a bias that does not say so",
     what: "The classes of the labels given with the data have other frequencies than the softmax of the output's bias.",
@@ -24,7 +25,9 @@ the labels. Judged only where labels are given.",
 /// Classes up to which the fix is spelled out.
 const SPELLED: usize = 256;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     judge(scene).into_iter().collect()
 }
 

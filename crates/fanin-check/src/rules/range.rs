@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use fanin::DType;
 use fanin_theory::{Band, Expected};
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::spine::Place;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(704);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "values or gradients outside the format's range",
     what: "In the format asked for with --dtype a value would be infinite, or small values and gradients would become zero.",
@@ -51,7 +52,9 @@ fn range(dtype: DType) -> Range {
     }
 }
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(dtype) = scene.options.dtype else {
         return Vec::new();
     };

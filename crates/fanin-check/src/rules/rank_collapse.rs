@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use fanin_network::{Node, ValueId};
 use fanin_run::Observation;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::spine::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(403);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "attention makes all tokens alike (rank collapse)",
     what: "The averages that attention takes outweigh the stream they are added to, so that the tokens of a sequence become one and the same vector.",
@@ -31,7 +32,9 @@ const TRAINABLE: f64 = 6.0;
 /// −ln of 1 − ρ beyond the length of any training run.
 const HOPELESS: f64 = 13.8;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     judge(scene).into_iter().collect()
 }
 

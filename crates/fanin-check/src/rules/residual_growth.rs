@@ -1,6 +1,6 @@
 //! F104: a residual stream that grows.
 
-use super::scale;
+use super::{Rule, scale};
 use crate::scene::{Scene, number};
 use crate::spine::Step;
 use crate::walk::{self, Departure, Direction, Point};
@@ -8,7 +8,7 @@ use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(104);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a residual stream that grows",
     what: "The branches of a residual network add so much to the stream that it grows from block to block.",
@@ -23,7 +23,9 @@ luck is a note, beyond the band by 31.6 a warning, by 1000 an error (see F102)."
 /// The log of what branches scaled by 1/√L leave, in rms.
 const SCALED: f64 = 0.5;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let points = walk::forward(scene);
     let departure = walk::departure(&points, Direction::Up);
     let finding = match departure {

@@ -8,13 +8,14 @@ use fanin_network::role::activation::recognize;
 use fanin_run::Observation;
 use fanin_theory::units::saturated_share;
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::walk::{self, Direction};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(304);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "more saturated units than a sound scale leaves",
     what: "Most units of a bounded activation lie where it is flat.",
@@ -33,7 +34,9 @@ nothing of the others. (5.4 % saturated tanh units, what a gain of 5/3 leaves, a
 /// Part of the paths through all layers together below which next to no gradient is left.
 const OPEN: f64 = 1e-3;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let layers: Vec<Layer<'_>> = scene
         .trace
         .values

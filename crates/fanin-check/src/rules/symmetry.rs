@@ -1,11 +1,12 @@
 //! F301: units that are equal and stay equal.
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(301);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "units that are equal and will stay equal",
     what: "Output units of a weight have the same incoming weights and get the same gradient.",
@@ -15,7 +16,9 @@ pub(super) const PAGE: Page = Page {
     reference: "Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).redrawn().folds();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for seen in &scene.trace.parameters {
         let Some(units) = &seen.units else { continue };

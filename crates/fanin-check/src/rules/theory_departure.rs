@@ -1,11 +1,12 @@
 //! F103: something happens that theory does not know.
 
+use super::Rule;
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(103);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a signal that theory does not explain",
     what: "The rms of a value is far outside the band that theory expects from the inputs and the sizes of the weights.",
@@ -18,7 +19,9 @@ pub(super) const PAGE: Page = Page {
 /// Beyond the band by this factor theory has missed something.
 const MISSED: f64 = 2.0;
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let finding = scene.prediction.values.iter().find_map(|expected| {
         let band = expected.forward?;
         let seen = scene.observation(&expected.value)?;

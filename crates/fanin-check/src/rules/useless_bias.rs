@@ -2,12 +2,13 @@
 
 use fanin_network::{Node, Role};
 
+use super::Rule;
 use crate::scene::Scene;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(506);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "biases that a normalization takes away again",
     what: "A bias is added right before a normalization that subtracts the mean of each channel.",
@@ -17,7 +18,9 @@ pub(super) const PAGE: Page = Page {
     reference: "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2",
 };
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run);
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let useless: Vec<_> = scene
         .trace
         .parameters

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use fanin::{Activation, Fans};
 use fanin_network::Parameter;
 
+use super::Rule;
 use crate::family::{Family, Size, fed_activation, wanted};
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(504);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "a scheme that is made for another activation",
     what: "Weights have exactly the variance that a known scheme gives, but not one that suits the activation they feed.",
@@ -35,7 +36,9 @@ struct Found<'a> {
     activation: Activation,
 }
 
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).explains();
+
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<(&str, String), Vec<Found<'_>>> = BTreeMap::new();
     for seen in &scene.trace.parameters {
         let Some(parameter) = scene.parameter(seen) else {

@@ -6,13 +6,14 @@ use fanin::Fans;
 use fanin_network::{Parameter, Role};
 use fanin_run::ParameterObservation;
 
+use super::Rule;
 use crate::family::{Family, Size, fed_activation, slips, wanted};
 use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(503);
 
-pub(super) const PAGE: Page = Page {
+const PAGE: Page = Page {
     code: CODE,
     title: "the scale of a slip in the fans",
     what: "A weight has the variance that its scheme would give if its fans were read off the shape wrongly.",
@@ -35,8 +36,10 @@ const SCHEMES: f64 = 0.896;
 /// ln of the factor in rms that no scheme comes near (see F101).
 const MISTAKE: f64 = 3.4;
 
+pub(super) const RULE: Rule = Rule::new(&PAGE, run).explains();
+
 /// Findings of the same slip, the gravest first: one is reported, the others are counted.
-pub(super) fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for seen in &scene.trace.parameters {
         if let Some((slip, finding)) = judge(scene, seen) {

@@ -13,6 +13,7 @@ mod geometry;
 mod numbers;
 mod scale;
 mod seeds;
+mod session;
 mod support;
 mod units;
 mod weights;

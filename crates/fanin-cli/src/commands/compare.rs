@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use fanin::Seed;
-use fanin_check::{Options, Verdict};
+use fanin_check::{Options, Origin, Verdict};
 use fanin_network::Network;
 use fanin_plan::{Recipe, Request};
 use fanin_report::ComparisonReport;
@@ -15,7 +15,7 @@ use fanin_train::{Dataset, Form, Input, Rate, Settings, Start, Task, compare};
 use signal_hook::consts::SIGINT;
 
 use crate::args::{CompareArgs, ModelArgs, OptimizerName};
-use crate::commands::{check, has_folder, lesson, open, write_text};
+use crate::commands::{Opened, has_folder, lesson, open, session, write_text};
 use crate::output::{Printer, Status};
 
 /// The exit status of a process that Ctrl-C ends, as shells have it.
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
     };
     let begun = Instant::now();
     let recipes = recipes(&args.recipes)?;
-    let (network, _) = open(&with_batch(args, model), None)?;
+    let network = open(&with_batch(args, model), None)?.network;
     let form = Form::of(&network)?;
     let dataset = dataset(args, &form)?;
     let before = verdicts(args, model, &network, &recipes, printer)?;
@@ -136,20 +136,32 @@ fn verdicts(
     recipes: &[Recipe],
     printer: &Printer,
 ) -> anyhow::Result<Vec<Verdict>> {
-    let verdict = |&recipe: &Recipe| {
-        let request = Request {
+    let seed = Seed::new(args.seed);
+    let origin = |&recipe: &Recipe| {
+        Origin::Recipe(Request {
             recipe,
-            ..Request::new(Seed::new(args.seed))
-        };
-        let plan = fanin_plan::plan(network, &request)?.plan;
-        let weights = plan.fill_weights()?;
-        let options = Options {
-            model: model.to_owned(),
-            seed: args.seed,
-            ..Options::default()
-        };
-        let checkup = check(network, Some(&plan), &weights, None, &options, printer)?;
-        Ok(checkup.verdict)
+            ..Request::new(seed)
+        })
     };
-    recipes.iter().map(verdict).collect()
+    let options = Options {
+        model: model.to_owned(),
+        seed: args.seed,
+        ..Options::default()
+    };
+    let mut origins = recipes.iter().map(origin);
+    let Some(first) = origins.next() else {
+        return Ok(Vec::new());
+    };
+    let opened = Opened {
+        network: network.clone(),
+        data: None,
+        class_counts: None,
+    };
+    let mut session = session(opened, options, first, printer)?;
+    let mut verdicts = vec![session.check()?.verdict];
+    for origin in origins {
+        session.restart(origin)?;
+        verdicts.push(session.check()?.verdict);
+    }
+    Ok(verdicts)
 }

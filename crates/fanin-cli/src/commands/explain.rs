@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use fanin::Activation;
+use fanin::wording::nearest;
 use fanin_check::Page;
 use fanin_network::architecture::{Guide, guides};
 use fanin_plan::Recipe;
@@ -25,16 +26,16 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
     if wanted == "operators" {
         return operators(printer);
     }
-    let names = fanin::catalogue()
+    let names: Vec<String> = fanin::catalogue()
         .iter()
         .flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied()))
         .map(str::to_owned)
         .chain(fanin_check::pages().iter().map(|p| p.code.to_string()))
         .chain(guides().iter().map(|guide| guide.name.to_owned()))
         .chain(Recipe::ALL.map(|recipe| recipe.to_string()))
-        .chain(Lesson::ALL.map(|lesson| lesson.to_string()));
-    let near = nearest(&wanted, names);
-    match near {
+        .chain(Lesson::ALL.map(|lesson| lesson.to_string()))
+        .collect();
+    match nearest(&wanted, names.iter().map(String::as_str)) {
         Some(near) => {
             bail!("nothing is called `{name}`; did you mean `{near}`? `fanin explain` lists all")
         }
@@ -359,50 +360,4 @@ fn article(title: &str, sections: &[(&str, String)], printer: &Printer) -> anyho
     }
     printer.print(&text)?;
     Ok(Status::Fine)
-}
-
-/// The name with the fewest edits, if that is at most a third of what was typed.
-fn nearest(wanted: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    names
-        .map(|name| (distance(wanted, &name.to_lowercase()), name))
-        .min()
-        .filter(|(edits, _)| *edits * 3 <= wanted.chars().count().max(3))
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_offered_and_a_far_one_is_not() {
-        let names = || {
-            ["kaiming_normal", "orthogonal", "F101"]
-                .into_iter()
-                .map(str::to_owned)
-        };
-        assert_eq!(
-            nearest("kaiming_norml", names()).as_deref(),
-            Some("kaiming_normal")
-        );
-        assert_eq!(nearest("f102", names()).as_deref(), Some("F101"));
-        assert_eq!(nearest("transformer", names()), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
 }

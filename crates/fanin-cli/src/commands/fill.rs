@@ -5,11 +5,10 @@ use std::path::Path;
 use fanin_plan::{FillOptions, Plan, Slices, Verify};
 
 use crate::args::FillArgs;
-use crate::commands::read_plan;
 use crate::output::{Printer, Status};
 
 pub(crate) fn run(args: &FillArgs, printer: &mut Printer) -> anyhow::Result<Status> {
-    let plan = read_plan(&args.plan)?;
+    let plan = Plan::read(&args.plan)?;
     let mut slices = Slices::default();
     for (name, ranges) in &args.slices {
         slices.add(name, ranges)?;

@@ -11,23 +11,30 @@ pub(crate) mod plan;
 pub(crate) mod strip;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use fanin::{DType, Seed};
-use fanin_check::{Checkup, Options};
-use fanin_network::{Dims, Network, Weights};
-use fanin_plan::{Plan, Recipe, Request, Rules};
-use fanin_run::{Data, RunOptions};
+use fanin_check::{Options, Origin, Session};
+use fanin_network::{Dims, Network};
+use fanin_plan::{Plan, Request, Rules};
+use fanin_run::Data;
+use fanin_train::Sample;
 
 use crate::args::{ModelArgs, RecipeArgs};
 use crate::output::Printer;
 
-/// Reads the model with the sizes the user gave, and the user's data, whose shapes win.
-pub(crate) fn open(
-    args: &ModelArgs,
-    data: Option<&Path>,
-) -> anyhow::Result<(Network, Option<Data>)> {
-    let data = data.map(Data::read).transpose()?;
+/// A network, and what of the user's data it is fed.
+pub(crate) struct Opened {
+    pub(crate) network: Network,
+    pub(crate) data: Option<Data>,
+    /// How many of the user's samples have each class, where the data say so.
+    pub(crate) class_counts: Option<Vec<u64>>,
+}
+
+/// Reads the model with the sizes the user gave, and the user's data: arrays, whose shapes win, or samples,
+/// of which the network gets as many as it takes.
+pub(crate) fn open(args: &ModelArgs, data: Option<&Path>) -> anyhow::Result<Opened> {
     let mut dims = Dims {
         batch: args.batch,
         ..Dims::default()
@@ -41,11 +48,45 @@ pub(crate) fn open(
             bail!("--dim {name} is given twice with different sizes");
         }
     }
-    if let Some(data) = &data {
-        dims.inputs = data.shapes();
+    let arrays = match data {
+        Some(path) if Sample::is_arrays(path)? => Some(Data::read(path)?),
+        _ => None,
+    };
+    if let Some(arrays) = &arrays {
+        dims.inputs = arrays.shapes();
     }
     let network = fanin_network::open(&args.model, &dims)?;
-    Ok((network, data))
+    let sample = match (&arrays, data) {
+        (None, Some(path)) => Some(Sample::read(path, None, &network)?),
+        _ => None,
+    };
+    let (data, class_counts) = match sample {
+        Some(sample) => (Some(sample.data), sample.class_counts),
+        None => (arrays, None),
+    };
+    Ok(Opened {
+        network,
+        data,
+        class_counts,
+    })
+}
+
+/// What the user asks a plan to be made of.
+pub(crate) fn request(args: &RecipeArgs, dtype: Option<&str>) -> anyhow::Result<Request> {
+    let rules = match &args.rules {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the rules {}", path.display()))?;
+            Rules::parse(&text).with_context(|| path.display().to_string())?
+        }
+        None => Rules::default(),
+    };
+    Ok(Request {
+        recipe: args.recipe.as_deref().unwrap_or("auto").parse()?,
+        rules,
+        seed: Seed::new(args.seed),
+        dtype: dtype.map(str::parse::<DType>).transpose()?,
+    })
 }
 
 /// The plan that recipe and rules make for a network; remarks on rules that match nothing.
@@ -55,70 +96,32 @@ pub(crate) fn make_plan(
     dtype: Option<&str>,
     printer: &Printer,
 ) -> anyhow::Result<Plan> {
-    let recipe: Recipe = args.recipe.as_deref().unwrap_or("auto").parse()?;
-    let rules = match &args.rules {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the rules {}", path.display()))?;
-            Rules::parse(&text).with_context(|| path.display().to_string())?
-        }
-        None => Rules::default(),
-    };
-    let dtype = match dtype {
-        Some(text) => Some(text.parse::<DType>()?),
-        None => None,
-    };
-    let outcome = fanin_plan::plan(
-        network,
-        &Request {
-            recipe,
-            rules,
-            seed: Seed::new(args.seed),
-            dtype,
-        },
-    )?;
+    let outcome = fanin_plan::plan(network, &request(args, dtype)?)?;
     for warning in &outcome.warnings {
         printer.remark(&format!("note: {warning}"));
     }
     Ok(outcome.plan)
 }
 
-/// Reads a plan file.
-pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Plan> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the plan {}", path.display()))?;
-    text.parse().with_context(|| path.display().to_string())
-}
-
-/// Runs the network once forward and backward and judges what was seen.
-pub(crate) fn check(
-    network: &Network,
-    plan: Option<&Plan>,
-    weights: &Weights,
-    data: Option<&Data>,
-    options: &Options,
+/// A session that shows how far its runs are; remarks on how its weights came about.
+pub(crate) fn session(
+    opened: Opened,
+    options: Options,
+    origin: Origin,
     printer: &Printer,
-) -> anyhow::Result<Checkup> {
-    let progress = printer.progress("running");
-    let bar = progress.clone();
-    let trace = fanin_run::run(
-        network,
-        weights,
-        &RunOptions {
-            seed: Seed::new(options.seed),
-            data: data.cloned(),
-            backward: true,
-            progress: Some(Box::new(move |done, total| {
-                bar.set(done as u64, total as u64)
-            })),
-        },
-    );
-    progress.finish();
+) -> anyhow::Result<Session> {
     let options = Options {
-        drawn: data.is_none(),
-        ..options.clone()
+        class_counts: opened.class_counts,
+        ..options
     };
-    Ok(fanin_check::check(network, plan, weights, trace?, &options))
+    let session = Session::new(opened.network, opened.data, options, origin)?;
+    for remark in session.remarks() {
+        printer.remark(remark);
+    }
+    let bar = printer.progress("running");
+    Ok(session.with_progress(Arc::new(move |done, total| {
+        bar.set(done as u64, total as u64);
+    })))
 }
 
 /// Refuses a file to write whose folder is not there, before anything is computed for it.

@@ -5,7 +5,7 @@ use crate::commands::{make_plan, open, write_text};
 use crate::output::{Printer, Status};
 
 pub(crate) fn run(args: &PlanArgs, printer: &mut Printer) -> anyhow::Result<Status> {
-    let (network, _) = open(&args.model, None)?;
+    let network = open(&args.model, None)?.network;
     let plan = make_plan(&network, &args.recipe, args.dtype.as_deref(), printer)?;
     if let Some(path) = &args.output {
         write_text(path, &plan.to_string())?;

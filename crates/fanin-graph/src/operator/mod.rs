@@ -7,28 +7,28 @@
 //! different for each, matches on [`Operator`], without a last arm for the rest, so that a new
 //! operator is not forgotten.
 
-mod arrange;
-mod attention;
-mod binary;
-mod cast;
-mod conv;
+pub(crate) mod arrange;
+pub(crate) mod attention;
+pub(crate) mod binary;
+pub(crate) mod cast;
+pub(crate) mod conv;
 mod facts;
-mod generate;
-mod join;
-mod look;
-mod norm;
-mod pick;
-mod pool;
-mod product;
+pub(crate) mod generate;
+pub(crate) mod join;
+pub(crate) mod look;
+pub(crate) mod norm;
+pub(crate) mod pick;
+pub(crate) mod pool;
+pub(crate) mod product;
 mod read;
-mod recurrent;
-mod reduce;
-mod resample;
+pub(crate) mod recurrent;
+pub(crate) mod reduce;
+pub(crate) mod resample;
 mod sequence;
 mod setting;
-mod softmax;
-mod unary;
-mod window;
+pub(crate) mod softmax;
+pub(crate) mod unary;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod tests;

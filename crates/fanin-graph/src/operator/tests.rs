@@ -45,7 +45,6 @@ fn needed(name: &str) -> Attributes {
         "MaxPool" | "AveragePool" | "LpPool" | "MaxUnpool" => vec![size()],
         "MaxRoiPool" => vec![("pooled_shape", list(&[2, 2]))],
         "DepthToSpace" | "SpaceToDepth" => vec![("blocksize", Attribute::Int(2))],
-        "LRN" => vec![("size", Attribute::Int(3))],
         "RandomNormal" | "RandomUniform" => vec![("shape", list(&[2]))],
         _ => vec![],
     })

@@ -1,5 +1,7 @@
 //! Cuts a line into tokens that remember their column.
 
+use fanin::wording::nearest;
+
 use crate::NetworkError;
 
 /// Largest number a line may state.
@@ -184,59 +186,6 @@ fn quantity(text: &str, characters: &[char], mut k: usize) -> Result<(Kind, usiz
 
 /// `, did you mean ...?` if one of the known words is near.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
-    let word = word.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|k| {
-            (
-                if swapped(&word, k) {
-                    1
-                } else {
-                    distance(&word, k)
-                },
-                k,
-            )
-        })
-        .filter(|(d, k)| *d <= 2.min(k.len() / 2))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, k)| format!(", did you mean `{k}`?"))
-        .unwrap_or_default()
-}
-
-/// Whether two words differ by two neighbours that changed places.
-fn swapped(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let different: Vec<usize> = (0..a.len().min(b.len()))
-        .filter(|&k| a.get(k) != b.get(k))
-        .collect();
-    match different[..] {
-        [i, j] => a.len() == b.len() && j == i + 1 && a.get(i) == b.get(j) && a.get(j) == b.get(i),
-        _ => false,
-    }
-}
-
-/// Edits between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (j, y) in b.iter().enumerate() {
-            let Some(above) = row.get(j + 1).copied() else {
-                break;
-            };
-            left = (diagonal + usize::from(x != *y))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = above;
-            if let Some(entry) = row.get_mut(j + 1) {
-                *entry = left;
-            }
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    let near = nearest(word, known.iter().copied());
+    near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
 }

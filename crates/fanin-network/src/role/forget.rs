@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use super::op::moves;
 use super::view::View;
-use crate::{HostData, HostTensor, Operator, ValueId, fold};
+use crate::evaluate::{LARGEST_RESULT, evaluate};
+use crate::{HostData, HostTensor, Operator, ValueId};
 
 /// Values on the way from a bias to its operator are few.
 const MOST_VALUES: usize = 256;
@@ -67,7 +68,7 @@ fn positions(
     }
     let value = view.network.value(id);
     let shape = value.shape.clone()?;
-    let elements = fanin_graph::element_count(&shape).filter(|&n| n <= fold::LARGEST_RESULT)?;
+    let elements = fanin_graph::element_count(&shape).filter(|&n| n <= LARGEST_RESULT)?;
     let tensor = match value.producer {
         _ if id == parameter => HostTensor::i64(shape, (0..elements as i64).collect())?,
         Some(producer) => {
@@ -89,8 +90,7 @@ fn positions(
             }
             let inputs: Vec<Option<&HostTensor>> = inputs.iter().map(Option::as_ref).collect();
             let outputs = node.outputs.len();
-            let results =
-                fold::evaluate(&node.op, node.opset, &node.attributes, &inputs, outputs).ok()??;
+            let results = evaluate(&node.operator, &inputs, outputs).ok()??;
             let at = node.outputs.iter().position(|output| *output == Some(id))?;
             results.into_iter().nth(at)?
         }

@@ -1,9 +1,10 @@
 //! The comparison as JSON, by the contract that other tools rely on.
 
+use fanin_check::Verdict;
 use serde_json::{Value, json};
 
+use super::ComparisonReport;
 use super::layers::{Gradients, units};
-use super::{ComparisonReport, check_name};
 
 /// JSON has no NaN and no infinity: they become `null`.
 pub(super) fn document(report: &ComparisonReport<'_>) -> Value {
@@ -30,7 +31,7 @@ pub(super) fn document(report: &ComparisonReport<'_>) -> Value {
         });
         let (rows, unit_rows): (Vec<Value>, Vec<Value>) = (rows.collect(), unit_rows.collect());
         let place = &mut document["starts"][k];
-        place["check"] = report.check(k).map(check_name).into();
+        place["check"] = report.check(k).map(Verdict::name).into();
         place["gradients"] = json!({ "steps": gradients.steps, "rows": rows });
         place["units"] = unit_rows.into();
     }

@@ -51,14 +51,6 @@ impl ComparisonReport<'_> {
     }
 }
 
-fn check_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Doubtful => "doubtful",
-        Verdict::Faulty => "faulty",
-    }
-}
-
 fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Trains => "trains",

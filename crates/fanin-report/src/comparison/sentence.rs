@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use fanin::wording::list;
 use fanin_run::train::Optimizer;
 use fanin_train::{Comparison, Outcome};
 
@@ -17,7 +18,7 @@ pub(super) fn outcome(comparison: &Comparison) -> String {
         match &names[..] {
             [] => {}
             [name] => parts.push(format!("{name} {one}")),
-            names => parts.push(format!("{} {many}", listed(names))),
+            names => parts.push(format!("{} {many}", list(names))),
         }
     }
     let early = names_of(comparison, Outcome::TooEarly);
@@ -25,7 +26,7 @@ pub(super) fn outcome(comparison: &Comparison) -> String {
         parts.push(format!(
             "it is too early to tell of {}: no start has learned anything within {} steps; give \
              more time (--budget) or a smaller --batch",
-            listed(&early),
+            list(&early),
             comparison.steps
         ));
     }
@@ -42,15 +43,6 @@ fn names_of(comparison: &Comparison, outcome: Outcome) -> Vec<&str> {
         .filter(|s| s.verdict.is_some_and(|v| v.outcome == outcome))
         .map(|s| s.name.as_str())
         .collect()
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [name] => (*name).to_owned(),
-        [names @ .., last] => format!("{} and {last}", names.join(", ")),
-    }
 }
 
 /// What is to be seen in the curves: which starts train, or how soon, where all of them do.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fanin_train::{Comparison, StartResult};
 
 use super::layers::{Gradients, Share, Sizes, Units, brief, mean, units};
-use super::{ComparisonReport, check_name, curve, loss, outcome_name, sentence, top};
+use super::{ComparisonReport, curve, loss, outcome_name, sentence, top};
 use crate::number::percent;
 
 /// Characters of a loss curve.
@@ -58,7 +58,7 @@ pub(super) fn table(report: &ComparisonReport<'_>) -> String {
     );
     for (k, start) in comparison.starts.iter().enumerate() {
         let check = match report.check(k) {
-            Some(verdict) => format!("{:<8}  ", check_name(verdict)),
+            Some(verdict) => format!("{verdict:<8}  "),
             None => String::new(),
         };
         let _ = writeln!(

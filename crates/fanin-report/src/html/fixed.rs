@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use fanin_check::{Finding, Fixed, ValueRow};
 
-use super::{Section, verdict_name};
+use super::Section;
 use crate::Report;
 use crate::chart::{HALF, Point, depth_curve, scale_of, title};
 use crate::layers::Layer;
 use crate::markup::{Html, prose, template};
 use crate::number::{brief, short};
 use crate::page::{Column, curve, details, table};
-use crate::terminal::severity_name;
 
 /// The section; nothing if nothing was changed.
 pub(super) fn section(report: &Report<'_>, layers: &[Layer<'_>]) -> Option<Section> {
@@ -28,8 +27,8 @@ pub(super) fn section(report: &Report<'_>, layers: &[Layer<'_>]) -> Option<Secti
             "checkup/fixed.html",
             changes = made,
             how = fixed.how,
-            before = verdict_name(fixed.verdict_before),
-            after = verdict_name(report.checkup.verdict),
+            before = fixed.verdict_before.name(),
+            after = report.checkup.verdict.name(),
             curves = curves(fixed, layers),
             findings = findings(&fixed.findings_before, &report.checkup.findings),
             table = changes(fixed),
@@ -109,7 +108,7 @@ fn findings(before: &[Finding], after: &[Finding]) -> Option<Html> {
         };
         template!(
             "checkup/finding_before.html",
-            severity = severity_name(finding.severity),
+            severity = finding.severity.name(),
             code = finding.code.to_string(),
             place = finding.parameter.as_deref().unwrap_or(&finding.node),
             message = prose(&finding.message),

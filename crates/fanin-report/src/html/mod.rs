@@ -12,7 +12,7 @@ use crate::layers::{Layer, layers};
 use crate::markup::{Html, prose, template};
 use crate::number::{brief, count, percent, short};
 use crate::page::{Column, Page, curve, facts, file_name, table};
-use crate::terminal::{further, severity_name};
+use crate::terminal::further;
 
 /// A part of the page with its heading and its place in the list of contents.
 struct Section {
@@ -42,7 +42,7 @@ pub(crate) fn render(report: &Report<'_>) -> String {
     .flatten()
     .collect();
     let model = file_name(&checkup.model);
-    let verdict = verdict_name(checkup.verdict);
+    let verdict = checkup.verdict.name();
     let links = sections
         .iter()
         .map(|section| template!("checkup/link.html", id = section.id, name = section.name));
@@ -72,14 +72,6 @@ pub(crate) fn render(report: &Report<'_>) -> String {
         main: shown.collect::<Html>().then(&readout),
     }
     .render()
-}
-
-fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Doubtful => "doubtful",
-        Verdict::Faulty => "faulty",
-    }
 }
 
 fn lead(verdict: Verdict) -> &'static str {
@@ -149,7 +141,7 @@ fn finding(finding: &Finding, layers: &[Layer<'_>]) -> Html {
     let [low, high] = finding.evidence.band;
     template!(
         "checkup/finding.html",
-        severity = severity_name(finding.severity),
+        severity = finding.severity.name(),
         code = finding.code.to_string(),
         place = match layer {
             Some(index) => template!("checkup/layer_link.html", index = index, name = place),
@@ -315,7 +307,7 @@ fn layer_table(layers: &[Layer<'_>]) -> Option<Section> {
         template!(
             "checkup/layer_row.html",
             index = index,
-            class = layer.blamed.map(severity_name),
+            class = layer.blamed.map(Severity::name),
             number = index + 1,
             name = layer.name,
             op = layer.row.op,

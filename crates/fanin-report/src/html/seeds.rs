@@ -8,7 +8,6 @@ use crate::chart::interval;
 use crate::markup::{Html, template};
 use crate::number::percent;
 use crate::page::{Column, subheading};
-use crate::terminal::severity_name;
 
 /// The section; nothing if one seed was asked.
 pub(super) fn section(report: &Report<'_>) -> Option<Section> {
@@ -45,7 +44,7 @@ fn table(label: &str, repeats: &Repeats) -> Html {
         .into_iter()
         .map(|(name, share)| row(name, &format!("verdict {name}"), share, None));
     let findings = repeats.findings.iter().map(|found| {
-        let severity = severity_name(found.severity);
+        let severity = found.severity.name();
         let blamed = found.blamed.as_ref();
         let blamed = blamed.map(|(name, times)| format!("{name} ({times}×)"));
         let name = format!("{} {severity}", found.code);

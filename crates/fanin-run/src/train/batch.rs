@@ -2,7 +2,7 @@
 
 use fanin_network::HostTensor;
 
-use crate::data::Data;
+use fanin_data::Data;
 
 /// Inputs by name, and what the first floating output should be.
 ///

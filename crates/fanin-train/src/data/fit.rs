@@ -1,5 +1,7 @@
 //! Numbers brought to the shape and size that a network takes.
 
+use fanin_data::{ELEMENTS, too_many};
+
 use crate::{Form, Input, Output, Samples};
 
 /// Samples of pictures or rows, before they are fitted to a network.
@@ -35,7 +37,7 @@ pub(super) fn inputs(raw: Raw, form: &Form) -> Result<Vec<f32>, String> {
                 raw.shape
             ));
         };
-        if values.len().saturating_mul(channels) > super::ELEMENTS {
+        if values.len().saturating_mul(channels) > ELEMENTS {
             return Err(too_many(raw.count, wide));
         }
         values = if last {
@@ -53,14 +55,6 @@ pub(super) fn inputs(raw: Raw, form: &Form) -> Result<Vec<f32>, String> {
         return Err("not all of its numbers are finite".to_owned());
     }
     Ok(values)
-}
-
-/// The sentence for more than is read.
-pub(super) fn too_many(count: usize, width: usize) -> String {
-    format!(
-        "{count} samples of {width} numbers each are more than the {} numbers that are read at most; give a part of them",
-        super::ELEMENTS
-    )
 }
 
 /// Shifts and scales every column of `width` to mean 0 and mean square 1; a constant one to 0.

@@ -12,28 +12,22 @@
 //! Samples are put into an order that does not know their classes, because the last eighth is held
 //! out; a text keeps its own.
 //!
-//! Files are untrusted: sizes are checked before memory is taken, and whatever is wrong gets one
-//! sentence.
+//! [`fanin_data`] reads the files; here they are brought to what a network takes.
 
 mod csv;
 mod fit;
 mod idx;
 mod pictures;
-mod png;
+mod sample;
 mod text;
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
-use fanin_run::Data;
+use fanin_data::{Data, Format};
+
+pub use sample::Sample;
 
 use crate::{Dataset, Form, Input, TrainError};
-
-/// Most numbers of all inputs together: half a GiB as they are held.
-const ELEMENTS: usize = 1 << 27;
-/// Most bytes of a text or of one compressed file once it is open.
-const BYTES: u64 = 1 << 30;
 
 impl Dataset {
     /// Reads the user's data for a network of this form; the module's table says from what.
@@ -57,45 +51,20 @@ impl Dataset {
     fn read_in_order(path: &Path, labels: Option<&str>, form: &Form) -> Result<Self, TrainError> {
         let wrap = |message: String| TrainError::Request(format!("{}: {message}", path.display()));
         let name = file_name(path);
-        if path.is_dir() {
-            return pictures::read(path, &name, form).map_err(wrap);
+        match Format::of(path)? {
+            Format::Folder => pictures::read(path, &name, form).map_err(wrap),
+            Format::Archive => archive(path, &name, form),
+            Format::Array => arrays(path, labels, &name, form),
+            Format::Idx => idx::read(path, labels, &name, form),
+            _ if matches!(form.input, Input::Tokens { .. }) => text::read(path, &name, form),
+            _ => csv::read(path, labels, &name, form),
         }
-        let start = beginning(path).map_err(wrap)?;
-        if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
-            return archive(path, &name, form);
-        }
-        if start.starts_with(b"\x93NUMPY") {
-            return arrays(path, labels, &name, form);
-        }
-        if start.starts_with(&idx::GZIP) || idx::looks_like_one(&start) {
-            return idx::read(path, labels, &name, form).map_err(wrap);
-        }
-        if matches!(form.input, Input::Tokens { .. }) {
-            return text::read(path, &name, form);
-        }
-        csv::read(path, labels, &name, form)
     }
 }
 
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     name.to_string_lossy().into_owned()
-}
-
-/// The first bytes of a file, as many as there are.
-fn beginning(path: &Path) -> Result<Vec<u8>, String> {
-    let mut start = Vec::new();
-    open(path)?
-        .take(8)
-        .read_to_end(&mut start)
-        .map_err(|e| format!("cannot be read: {e}"))?;
-    Ok(start)
-}
-
-fn open(path: &Path) -> Result<BufReader<File>, String> {
-    File::open(path)
-        .map(BufReader::new)
-        .map_err(|e| format!("cannot be opened: {e}"))
 }
 
 /// `x` and `y` of one archive.

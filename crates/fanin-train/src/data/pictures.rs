@@ -1,32 +1,16 @@
 //! A folder with one folder of PNG pictures per class.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::ELEMENTS;
-use super::fit::{Raw, inputs, standardize, too_many};
-use super::png::Picture;
+use fanin_data::{ELEMENTS, Picture, too_many};
+
+use super::fit::{Raw, inputs, standardize};
 use crate::{Dataset, Form, Input, Samples};
 
-/// Most classes and most pictures of one.
-const ENTRIES: usize = 1 << 20;
-
 pub(super) fn read(path: &Path, name: &str, form: &Form) -> Result<Dataset, String> {
-    let classes: Vec<PathBuf> = entries(path)?.into_iter().filter(|p| p.is_dir()).collect();
-    if classes.is_empty() {
-        return Err(
-            "holds no folders; put the pictures of each class into a folder of its own".to_owned(),
-        );
-    }
-    let mut pictures: Vec<(PathBuf, i64)> = Vec::new();
-    for (class, folder) in classes.iter().enumerate() {
-        let files = entries(folder)?.into_iter().filter(|p| is_png(p));
-        pictures.extend(files.map(|file| (file, class as i64)));
-    }
+    let pictures = fanin_data::pictures(path).map_err(|e| e.message)?;
     let Some((first, _)) = pictures.first() else {
-        return Err(format!(
-            "its {} folders hold not one .png picture",
-            classes.len()
-        ));
+        return Err("holds no pictures".to_owned());
     };
     let canvas = Canvas::of(form, first)?;
     let width = canvas.len();
@@ -36,7 +20,7 @@ pub(super) fn read(path: &Path, name: &str, form: &Form) -> Result<Dataset, Stri
     }
     let mut values = Vec::with_capacity(pictures.len() * width);
     for (file, _) in &pictures {
-        let picture = Picture::read(file).map_err(|m| format!("{}: {m}", file.display()))?;
+        let picture = Picture::read(file).map_err(|e| e.to_string())?;
         canvas.draw(&picture, &mut values);
     }
     standardize(&mut values, 1);
@@ -60,28 +44,6 @@ pub(super) fn read(path: &Path, name: &str, form: &Form) -> Result<Dataset, Stri
         &target_shape,
     )
     .map_err(|e| e.to_string())
-}
-
-/// What a folder holds, by name.
-fn entries(path: &Path) -> Result<Vec<PathBuf>, String> {
-    let fail = |e: std::io::Error| format!("{} cannot be read: {e}", path.display());
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        all.push(entry.map_err(fail)?.path());
-        if all.len() > ENTRIES {
-            return Err(format!(
-                "{} holds more than {ENTRIES} entries",
-                path.display()
-            ));
-        }
-    }
-    all.sort();
-    Ok(all)
-}
-
-fn is_png(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str());
-    extension.is_some_and(|e| e.eq_ignore_ascii_case("png"))
 }
 
 /// What the pictures are brought to.
@@ -110,8 +72,7 @@ impl Canvas {
             } => Ok(plain(height, width, channels, channels_last)),
             Input::Sequence { time, width } => Ok(plain(time, width, 1, true)),
             Input::Vector { width } => {
-                let picture =
-                    Picture::read(first).map_err(|m| format!("{}: {m}", first.display()))?;
+                let picture = Picture::read(first).map_err(|e| e.to_string())?;
                 let (h, w) = (picture.height, picture.width);
                 [1, 3]
                     .into_iter()

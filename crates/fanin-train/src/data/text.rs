@@ -1,28 +1,13 @@
 //! A text file for a character model: which character comes next?
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
 
-use super::{ELEMENTS, open};
 use crate::{Dataset, Form, Input, Output, Samples, TrainError};
 
 pub(super) fn read(path: &Path, name: &str, form: &Form) -> Result<Dataset, TrainError> {
     let wrap = |message: String| TrainError::Request(format!("{}: {message}", path.display()));
-    let mut bytes = Vec::new();
-    open(path)
-        .map_err(wrap)?
-        .take(ELEMENTS as u64 / 4)
-        .read_to_end(&mut bytes)
-        .map_err(|e| wrap(format!("cannot be read: {e}")))?;
-    if bytes.len() == ELEMENTS / 4 {
-        return Err(wrap(format!(
-            "is longer than the {} bytes of text that are read at most; give a part of it",
-            ELEMENTS / 4
-        )));
-    }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| wrap("is no UTF-8 text, which a network of tokens needs".to_owned()))?;
+    let text = fanin_data::text(path)?;
     let (ids, targets) = windows(&text, form).map_err(wrap)?;
     let time = form.input_shape[1..].iter().product();
     Dataset::new(

@@ -113,7 +113,7 @@ macro_rules! initializers {
 
         static CATALOGUE: &[Entry] = &[$($(<$rule as Rule>::ENTRY,)+)+];
 
-        /// What the rule within says of itself; see [`Rule`] and [`Arguments`].
+        // What the rule within says of itself.
         impl Initializer {
             /// What there is to say about this initializer.
             pub fn describe(&self) -> &'static Entry {

@@ -1,7 +1,9 @@
 //! What each start came to, a row each.
 
+use fanin_check::Verdict;
+
 use super::super::terminal::{accuracy, spread};
-use super::super::{ComparisonReport, check_name, loss, outcome_name};
+use super::super::{ComparisonReport, loss, outcome_name};
 use super::{head, head_of_numbers, name, number, row};
 use crate::markup::{Html, template};
 use crate::number::percent;
@@ -37,7 +39,7 @@ pub(super) fn section(report: &ComparisonReport<'_>, id: &str) -> Html {
         let rate = start.rate.map_or_else(dash, |rate| format!("{rate:.1e}"));
         let cells = [
             Some(name(k, start)),
-            checked.then(|| word(report.check(k).map_or("–", check_name))),
+            checked.then(|| word(report.check(k).map_or("–", Verdict::name))),
             Some(word(outcome)),
             Some(number(&start.final_loss.map_or_else(dash, loss))),
             several.then(|| number(&spread(start, " to "))),
