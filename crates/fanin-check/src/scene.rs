@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fanin_network::{
-    Layer, Layers, Network, NodeId, Parameter, Role, ValueId, ValueKind, Weights,
+    Layer, LayerWeight, Layers, Network, NodeId, Parameter, ParameterId, Role, ValueId, ValueKind, Weights,
 };
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
@@ -142,6 +142,8 @@ impl<'a> Scene<'a> {
                     | Role::NormShift
                     | Role::AttentionBias
                     | Role::BranchScale
+                    | Role::WeightScale
+                    | Role::LowRankUp
                     | Role::ActivationSlope
             )
         })
@@ -179,6 +181,42 @@ impl<'a> Scene<'a> {
         let initializer = self.proposal.initializer(&parameter.name)?;
         let filler = initializer.resolve(&parameter.shape, &parameter.layout);
         filler.ok()?.expected_std()
+    }
+
+    /// Whether the scale of a parameter is that of its layer, up to a constant: no weight norm.
+    pub(crate) fn uses_scale(&self, seen: &ParameterObservation) -> bool {
+        let layers = self.layers_of(seen);
+        let mut weights = layers.iter().flat_map(|layer| &layer.weights);
+        let own = |id: ParameterId| self.network.parameter(id).name == seen.name;
+        !weights.any(|weight| own(weight.parameter) && weight.scale_free)
+    }
+
+    /// What the layers that use a parameter make of its scale: a constant on the way, or the lengths of
+    /// a weight norm in place of its own.
+    pub(crate) fn factor(&self, seen: &ParameterObservation) -> f64 {
+        let layers = self.layers_of(seen);
+        let Some(layer) = layers.first() else {
+            return 1.0;
+        };
+        let named = |weight: &&LayerWeight| {
+            self.network.parameter(weight.parameter).name == seen.name
+        };
+        let Some(own) = layer.weights.iter().find(named) else {
+            return 1.0;
+        };
+        if !own.scale_free {
+            return own.factor.abs();
+        }
+        let mut weights = layer.weights.iter();
+        let lengths = weights.find(|weight| weight.role == Role::WeightScale);
+        let lengths = lengths.map(|weight| self.network.parameter(weight.parameter));
+        match lengths.and_then(|lengths| Some((lengths, self.seen(lengths)?))) {
+            Some((lengths, g)) if seen.rms > 0.0 => {
+                let elements: f64 = own.part.iter().map(|range| range.len() as f64).product();
+                g.rms * (lengths.len() as f64 / elements.max(1.0)).sqrt() / seen.rms
+            }
+            _ => 1.0,
+        }
     }
 
     /// What was seen at a value.

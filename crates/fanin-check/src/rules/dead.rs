@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fanin_network::Parameter;
+use fanin_network::{Parameter, Role};
 use fanin_run::ParameterObservation;
 
 use super::Rule;
@@ -119,6 +119,11 @@ fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
         .parameters
         .iter()
         .filter(|seen| seen.units.is_some() && seen.gradient_rms.is_some())
+        // One side of a low-rank pair gets no gradient while the other is zero, as it is meant to be.
+        .filter(|seen| {
+            let parameter = scene.parameter(seen);
+            parameter.is_none_or(|parameter| parameter.purpose.role != Role::LowRankDown)
+        })
         .collect();
     let stuck: Vec<&ParameterObservation> = weights
         .iter()
@@ -178,7 +183,6 @@ fn zero_gradients(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Whether a parameter multiplies: a weight, a norm's scale or a learned factor, not a bias.
 fn is_factor(scene: &Scene<'_>, seen: &ParameterObservation) -> bool {
-    use fanin_network::Role;
     scene.parameter(seen).is_some_and(|parameter| {
         !matches!(
             parameter.purpose.role,

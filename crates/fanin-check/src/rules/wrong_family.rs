@@ -59,7 +59,8 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
 fn judge<'a>(scene: &Scene<'a>, parameter: &'a Parameter) -> Option<(Family, Found<'a>)> {
     let activation = fed_activation(parameter)?;
     let fans = parameter.layout.fans(&parameter.shape).ok()?;
-    let size = Size::of(scene.seen(parameter)?)?;
+    let seen = scene.seen(parameter)?;
+    let size = Size::of(seen, scene.factor(seen))?;
     let wanted = wanted(activation);
     let suits = wanted
         .iter()

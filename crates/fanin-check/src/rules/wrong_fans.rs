@@ -91,13 +91,16 @@ fn schemes(parameter: &Parameter) -> &'static [Family] {
 fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<(String, Finding)> {
     let parameter = scene.parameter(seen)?;
     let fans = parameter.layout.fans(&parameter.shape).ok()?;
-    let size = Size::of(seen).filter(|size| size.reach <= TELLING)?;
+    let factor = scene.factor(seen);
+    let size = Size::of(seen, factor).filter(|size| size.reach <= TELLING)?;
     let embedding = parameter.purpose.role == Role::Embedding;
     // A table's right scale is no matter of fans; any size within reason is in use.
     if !embedding && Family::of(&size, fans).is_some() {
         return None;
     }
-    let proposed = scene.proposed_std(parameter)?.powi(2);
+    let used = scene.uses_scale(seen);
+    let proposed = scene.proposed_std(parameter)? * if used { factor } else { 1.0 };
+    let proposed = proposed.powi(2);
     let off = 0.5 * (size.variance / proposed).ln();
     if off.abs() < WORTH {
         return None;

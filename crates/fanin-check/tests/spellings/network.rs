@@ -263,8 +263,11 @@ pub(crate) fn write_experts(experts: Experts) -> Vec<u8> {
                 let x = sketch.op("unsqueeze", "Unsqueeze", &["x", &zero], vec![]);
                 sketch.op("experts_all", "MatMul", &[&x, &w], vec![])
             } else {
-                let equation = vec![string("equation", "bi,eio->ebo")];
-                sketch.op("experts_all", "Einsum", &["x", &w], equation)
+                let equation = vec![string("equation", "ebi,eio->ebo")];
+                let x = sketch.op("unsqueeze", "Unsqueeze", &["x", &zero], vec![]);
+                let sizes = sketch.integers("sizes", &[EXPERTS as i64, BATCH as i64, 64]);
+                let x = sketch.op("expand", "Expand", &[&x, &sizes], vec![]);
+                sketch.op("experts_all", "Einsum", &[&x, &w], equation)
             };
             let y = sketch.op("relu", "Relu", &[&y], vec![]);
             let keep = vec![int("keepdims", 0)];
@@ -490,7 +493,7 @@ fn chain(
             let bound = own.iter().fold(0.0f32, |most, x| most.max(x.abs()));
             let above = uniform(rows, 2000 + at as u64, bound.into());
             let below = uniform(rows, 3000 + at as u64, bound.into());
-            let w = sketch.stored(&name, &lain, &[&above, own, &below].concat());
+            let w = sketch.stored(&name, &lain, &[&above[..], own, &below].concat());
             let w = sketch.slice(&step("slice"), &w, MARGIN, MARGIN + shape[0], 0);
             (w, Lies::OutIn, name)
         }

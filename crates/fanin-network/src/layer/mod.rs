@@ -27,7 +27,7 @@ use crate::role::study::Study;
 use crate::role::uses::Use;
 use crate::role::view::View;
 use crate::role::walk::{What, trace};
-use crate::{Network, Node, NodeId, Operator, ParameterId, Role, ValueId, ValueKind};
+use crate::{Feeds, Network, Node, NodeId, Operator, ParameterId, Role, ValueId, ValueKind};
 
 /// How a layer meets its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,10 @@ pub struct Layer {
     pub bias: Option<ParameterId>,
     /// The activation it meets, and the value that comes out of it.
     pub activation: Option<(Activation, ValueId)>,
+    /// What its output meets: an activation, a softmax, several things or nothing.
+    pub feeds: Feeds,
+    /// Whether a normalization follows before any activation.
+    pub norm_follows: bool,
     /// The branches that add into the residual stream that its output is added to, if it ends one.
     pub branches: Option<usize>,
     /// What its weight multiplies.
@@ -230,6 +234,7 @@ fn layer(study: &Study<'_>, id: NodeId) -> Option<Layer> {
     let facts = node.operator.facts();
     let mut weights: Vec<(bool, LayerWeight)> = Vec::new();
     let mut kind = LayerKind::Table;
+    let (mut feeds, mut norm_follows) = (Feeds::Linear, false);
     for found in view.read_at(id) {
         let ValueKind::Parameter(parameter) = network.value(found.parameter).kind else {
             continue;
@@ -249,6 +254,9 @@ fn layer(study: &Study<'_>, id: NodeId) -> Option<Layer> {
             continue;
         } else if view.is_lookup(id) {
             kind = LayerKind::Lookup;
+        }
+        if main {
+            (feeds, norm_follows) = (reading.feeds, reading.norm_follows);
         }
         weights.push((
             main,
@@ -288,6 +296,8 @@ fn layer(study: &Study<'_>, id: NodeId) -> Option<Layer> {
         weights,
         bias: None,
         activation,
+        feeds,
+        norm_follows,
         branches: study.streams.branches_at(id),
         reads: Reads::Unknown,
         in_a_row: 0,

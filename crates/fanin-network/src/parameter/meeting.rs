@@ -23,6 +23,8 @@ pub(super) struct Way {
     contracted: bool,
     /// An odd number of divisions by it.
     below: bool,
+    /// Arithmetic with other stored tensors.
+    pub(super) met_others: bool,
 }
 
 impl Way {
@@ -118,10 +120,18 @@ fn carried(operator: &Operator, slot: usize, way: Way) -> Option<Way> {
         | Operator::ConstantOfShape { .. }
         | Operator::Range => None,
         Operator::Unary(Unary::Reciprocal) => Some(way.below(true)),
-        Operator::Binary(Binary::Div) => Some(way.below(slot == 1)),
+        Operator::Binary(Binary::Div) => Some(Way {
+            met_others: true,
+            ..way.below(slot == 1)
+        }),
         Operator::Binary(Binary::Pow) | Operator::Clip(_) => (slot == 0).then_some(way),
         Operator::MatMul(_) | Operator::Gemm(_) | Operator::Einsum(_) => Some(Way {
             contracted: true,
+            met_others: true,
+            ..way
+        }),
+        Operator::Binary(_) | Operator::Variadic(_) => Some(Way {
+            met_others: true,
             ..way
         }),
         _ => {

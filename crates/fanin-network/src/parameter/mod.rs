@@ -145,7 +145,10 @@ fn judge(
     if single {
         // A number of the formula, unless a person named it or the operator can only mean a weight.
         let learned = match slot {
-            Slot::Weight | Slot::Affine => value.origin == Origin::Initializer,
+            // A factor on a weight may be either, as one on the signal may.
+            Slot::Weight | Slot::Affine if !meeting.way.met_others => {
+                value.origin == Origin::Initializer
+            }
             _ => value.origin == Origin::Initializer && !generated,
         };
         let learned = learned && !(slot == Slot::Add && meeting::is_epsilon(network, meeting));

@@ -46,13 +46,15 @@ fn answer(
         .map(|first| network.node(first.node).name.clone())
         .unwrap_or_default();
     let speaker = speaker(&readings);
-    let mut roles: Vec<Role> = readings
+    // Of a stack each matrix has its own role; one used twice is tied.
+    let mut matrices = found
         .iter()
-        .map(|v| v.role)
-        .filter(|&role| has_matrix(role))
-        .collect();
-    roles.dedup();
-    let tied = roles.iter().any(|role| Some(role) != roles.first());
+        .zip(&readings)
+        .filter(|(_, reading)| has_matrix(reading.role));
+    let first = matrices.next();
+    let tied = first.is_some_and(|(first, own)| {
+        matrices.any(|(other, reading)| reading.role != own.role && first.overlaps(other))
+    });
     let mixed = readings
         .iter()
         .any(|v| Some(v.feeds) != readings.first().map(|f| f.feeds));

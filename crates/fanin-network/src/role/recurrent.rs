@@ -80,7 +80,10 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Reading> {
 /// A linear layer whose own output, through a sum and an activation, is its next input: recurrence
 /// written out step by step.
 pub(super) fn unrolled(view: &View<'_>, streams: &Streams, found: &[Use]) -> Option<Reading> {
-    let mut layers: Vec<&Use> = found.iter().filter(|u| view.is_layer(u.node)).collect();
+    let mut layers: Vec<&Use> = found
+        .iter()
+        .filter(|u| view.is_layer(u.node) && u.part.is_carrier())
+        .collect();
     let first = *layers.first()?;
     // Of a stack the matrices are used one by one.
     let own = first.part.axes.region();
@@ -127,7 +130,9 @@ fn feeds_itself(view: &View<'_>, streams: &Streams, earlier: NodeId, later: Node
     while let Some((id, activations)) = open.pop() {
         let found = sources(view, &streams.sums, id);
         if found.layers.contains(&earlier) {
-            return activations > 0;
+            // A state meets what is new at each step; a weight that is used twice in a row does not.
+            let terms = found.layers.len() + found.activated.len() + found.others.len();
+            return activations > 0 && terms > 1;
         }
         if activations < 1 {
             open.extend(

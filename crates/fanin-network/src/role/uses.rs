@@ -28,6 +28,14 @@ pub(crate) struct Use {
 }
 
 impl Use {
+    /// Whether another use of the same parameter is one of the same part of it.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (own, region) = (self.part.axes.region(), other.part.axes.region());
+        own.iter()
+            .zip(&region)
+            .all(|(a, b)| a.start < b.end && b.start < a.end)
+    }
+
     /// Carries the meaning of the axes of the value over to the parameter.
     pub(super) fn carry(&self, meaning: &[Axis]) -> Vec<Axis> {
         let mut axes: Vec<Option<Axis>> = vec![None; self.rank];

@@ -134,15 +134,9 @@ impl<'a> View<'a> {
         let ValueKind::Parameter(parameter) = self.network.value(found.parameter).kind else {
             return false;
         };
-        let own = found.part.axes.region();
-        let overlaps = |other: &Use| {
-            let region = other.part.axes.region();
-            own.iter()
-                .zip(&region)
-                .all(|(a, b)| a.start < b.end && b.start < a.end)
-        };
         let uses = self.uses.get(parameter.index()).into_iter().flatten();
-        uses.filter(|other| other.node != found.node).any(overlaps)
+        uses.filter(|other| other.node != found.node)
+            .any(|other| found.overlaps(other))
     }
 
     pub(crate) fn is_output(&self, id: ValueId) -> bool {

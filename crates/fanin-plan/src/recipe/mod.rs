@@ -6,6 +6,7 @@ mod keras;
 mod part;
 mod place;
 mod plain;
+mod stack;
 mod torch;
 
 use std::fmt;
@@ -120,7 +121,11 @@ impl Recipe {
             Role::WeightScale => part::scale(self, place),
             Role::LowRankUp => part::up(place),
             Role::LowRankDown => part::down(self, place),
-            _ => part::unscaled(place, self.own(place)),
+            _ => {
+                let whole = self.own(place);
+                let choice = stack::choose(self, place, &whole).unwrap_or(whole);
+                part::unscaled(place, choice)
+            }
         }
     }
 
