@@ -16,6 +16,7 @@
 //!
 //! What `verdicts` prints is kept in `validation/verdicts.txt`, so that a change of the rules shows which starts it judges
 //! otherwise.
+#![allow(clippy::print_stdout, reason = "it is a command, and prints")]
 
 mod judging;
 mod mutation;

@@ -27,6 +27,8 @@ pub enum Origin {
     Model,
     /// A safetensors file.
     File(PathBuf),
+    /// Tensors in memory, by parameter.
+    Weights(Weights),
     /// A plan that was made before.
     Plan(Plan),
     /// A plan made for this network; its seed is the session's.
@@ -153,6 +155,7 @@ impl Session {
         let mut remarks = Vec::new();
         let (plan, weights) = match origin {
             Origin::File(path) => (None, Weights::read_safetensors(&path, &self.network)?),
+            Origin::Weights(weights) => (None, weights),
             Origin::Model if stores_weights(&self.network) => {
                 (None, Weights::from_model(&self.network)?)
             }

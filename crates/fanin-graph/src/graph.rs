@@ -1,6 +1,7 @@
 //! The graph: values, nodes, parameters.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fanin::Layout;
 
@@ -50,8 +51,25 @@ pub enum Source {
         /// The path as the user gave it.
         path: PathBuf,
     },
+    /// A model in memory.
+    Bytes {
+        /// What to call it in messages.
+        name: String,
+        /// The whole model file.
+        bytes: Arc<[u8]>,
+    },
     /// A one-line architecture, as the user wrote it.
     Architecture(String),
+}
+
+impl Source {
+    /// The model file, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Onnx { path } => Some(path),
+            Self::Bytes { .. } | Self::Architecture(_) => None,
+        }
+    }
 }
 
 /// What a value is.

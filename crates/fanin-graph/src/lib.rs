@@ -12,6 +12,7 @@ pub mod evaluate;
 mod graph;
 mod host;
 pub mod infer;
+pub mod memory;
 mod node;
 pub mod operator;
 mod payload;

@@ -19,7 +19,7 @@ pub enum Payload {
     Absent,
     /// All elements equal: a `ConstantOfShape` output, or an architecture-only model.
     Filled(f64),
-    /// Raw little-endian bytes inside the model file.
+    /// Raw little-endian bytes inside the model file, or inside the model in memory.
     Raw(Range<usize>),
     /// Raw little-endian bytes of another file, which lies in the model's own folder.
     External {
@@ -72,13 +72,16 @@ impl Network {
             Payload::Held(tensor) => return Ok(tensor.clone()),
             Payload::Filled(value) => filled(*value, count, shape, element)?,
             Payload::Raw(range) => {
-                let Source::Onnx { path } = &self.source else {
-                    return Err(lies());
-                };
                 if count.checked_mul(size) != Some(range.len()) {
                     return Err(lies());
                 }
-                read(path, range.start as u64, count, element)?
+                match &self.source {
+                    Source::Onnx { path } => read(path, range.start as u64, count, element)?,
+                    Source::Bytes { bytes, .. } => {
+                        decode(bytes.get(range.clone()).ok_or_else(lies)?, element)
+                    }
+                    Source::Architecture(_) => return Err(lies()),
+                }
             }
             Payload::External { path, bytes } => {
                 let length = bytes.end.checked_sub(bytes.start);

@@ -14,23 +14,18 @@
 pub mod architecture;
 pub mod fold;
 mod layer;
-pub mod memory;
-pub mod onnx;
 mod open;
 pub mod parameter;
 pub mod role;
-mod storage;
-mod weights;
 
 pub use fanin_graph::{
     Attribute, Attributes, Dims, ElementType, Facts, Feeds, HostData, HostTensor, MAX_FILLED,
     Network, NetworkError, Node, NodeId, Operator, Origin, Parameter, ParameterId, Payload,
-    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, operator,
-    shape,
+    Purpose, RecurrentKind, Role, Source, Value, ValueId, ValueKind, evaluate, infer, memory,
+    operator, shape,
 };
+pub use fanin_onnx::{self as onnx, Weights, replace_file};
 pub use layer::{
     Enters, Layer, LayerKind, LayerWeight, Layers, Reads, enters, is_offset_from_one, main_path,
 };
-pub use open::open;
-pub use storage::replace as replace_file;
-pub use weights::Weights;
+pub use open::{open, open_bytes};

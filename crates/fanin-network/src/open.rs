@@ -1,6 +1,7 @@
 //! The whole way from what the user names to a network.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::onnx::digest;
 use crate::{Dims, Network, NetworkError, architecture, infer, onnx, parameter, role};
@@ -19,7 +20,20 @@ pub fn open(model: &str, dims: &Dims) -> Result<Network, NetworkError> {
     if !path.exists() && model.contains('(') {
         return architecture::parse(model, dims);
     }
-    let mut network = onnx::read_raw(path, dims)?;
+    understand(onnx::read_raw(path, dims)?)
+}
+
+/// [`open`] of an ONNX model in memory, which messages call `name`.
+///
+/// # Errors
+///
+/// One sentence that says what is wrong with the model or `dims`.
+pub fn open_bytes(name: &str, bytes: Arc<[u8]>, dims: &Dims) -> Result<Network, NetworkError> {
+    understand(onnx::read_raw_bytes(name, bytes, dims)?)
+}
+
+/// From the raw graph to one whose shapes, parameters and roles are known.
+fn understand(mut network: Network) -> Result<Network, NetworkError> {
     let constants = digest::constants(&network);
     parameter::classify(&mut network)?;
     // Before inference, so that the sizes of free dimensions do not show in it.

@@ -110,6 +110,40 @@ fn the_digest_is_of_the_architecture() {
 }
 
 #[test]
+fn a_model_in_memory_is_as_one_in_a_file() {
+    let bytes = two_layers().encode_to_vec();
+    let folder = folder(&bytes);
+    let file = open(&folder.path);
+    let held = |bytes: &[u8]| {
+        fanin_network::open_bytes("the page's model", bytes.into(), &Dims::default())
+    };
+    let network = held(&bytes).unwrap();
+    assert_eq!(network.source.path(), None);
+    assert_eq!(network.digest, file.digest);
+    assert_eq!(network.parameters, file.parameters);
+    let weights = Weights::from_model(&network).unwrap();
+    assert_eq!(weights, Weights::from_model(&file).unwrap());
+    let path = folder.folder.path().join("copy.onnx");
+    onnx::write_weights(&network, &weights, &path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+
+    let error = held(b"no model").unwrap_err().to_string();
+    assert!(error.starts_with("the page's model: "), "{error}");
+    assert!(held(b"").is_err());
+    let mut model = two_layers();
+    let mut graph = Graph::decode(model.graph.unwrap()).unwrap();
+    let outside = support::external("fc1.weight", &[4, 3], &[("location", "weights.bin")]);
+    for tensor in &mut graph.initializer {
+        if support::proto::Tensor::decode(tensor.clone()).unwrap().name == "fc1.weight" {
+            *tensor = outside.encode_to_vec().into();
+        }
+    }
+    model.graph = Some(graph.encode_to_vec().into());
+    let error = held(&model.encode_to_vec()).unwrap_err().to_string();
+    assert!(error.contains("save the model as one file"), "{error}");
+}
+
+#[test]
 fn a_line_of_text_is_an_architecture_unless_it_names_a_file() {
     let line = "mlp(8, 16x2, 3, relu)";
     let network = fanin_network::open(line, &Dims::default()).unwrap();

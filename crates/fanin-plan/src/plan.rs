@@ -124,15 +124,13 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`PlanError::Read`] if the file cannot be read or its text is no plan.
+    /// [`PlanError::Request`] with the file's name, if it cannot be read or its text is no plan.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let fail = |message: String| PlanError::Read {
-            path: path.to_owned(),
-            message,
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        text.parse()
-            .map_err(|error: PlanError| fail(error.to_string()))
+        let file = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| PlanError::Request(format!("cannot read the plan {file}: {error}")))?;
+        let parsed = text.parse();
+        parsed.map_err(|error: PlanError| PlanError::Request(format!("{file}: {error}")))
     }
 
     /// Whether this plan can fill that network: the same parameters with the same shapes.

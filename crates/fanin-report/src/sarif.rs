@@ -4,7 +4,6 @@
 //! points to; a one-line architecture has none. Node and parameter are logical locations.
 
 use fanin_check::{Finding, Page, Severity, pages};
-use fanin_network::Source;
 use serde::Serialize;
 
 use crate::Report;
@@ -97,10 +96,8 @@ struct Properties<'a> {
 
 /// The log, pretty-printed, with a final newline.
 pub(crate) fn render(report: &Report<'_>) -> String {
-    let uri = match &report.network.source {
-        Source::Onnx { path } => Some(encoded(&path.display().to_string())),
-        Source::Architecture(_) => None,
-    };
+    let path = report.network.source.path();
+    let uri = path.map(|path| encoded(&path.display().to_string()));
     let findings = report.checkup.findings.iter();
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",

@@ -474,17 +474,29 @@ pub(crate) fn filled(n: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Buff
 
 /// Calls `work` on each chunk of `chunk` elements, in parallel where there is more than one.
 pub(crate) fn for_chunks(out: &mut [f32], chunk: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    share_out(out, chunk, chunk, &work);
+}
+
+/// The same where a chunk takes the work of `cost` elements. Not generic, so that the sharing out is compiled
+/// once and not for every kind of work.
+pub(crate) fn share_out(
+    out: &mut [f32],
+    chunk: usize,
+    cost: usize,
+    work: &(dyn Fn(usize, &mut [f32]) + Sync),
+) {
     if chunk == 0 || out.is_empty() {
         return;
     }
-    if out.len() <= CHUNK.max(chunk) {
+    let chunks = out.len().div_ceil(chunk);
+    if chunks == 1 || chunks.saturating_mul(cost) <= CHUNK {
         out.chunks_mut(chunk)
             .enumerate()
             .for_each(|(k, c)| work(k, c));
         return;
     }
     // Several small chunks per task: a row of four elements is not worth one.
-    let rows = (CHUNK / chunk).max(1);
+    let rows = (CHUNK / cost.max(1)).max(1);
     out.par_chunks_mut(chunk * rows)
         .enumerate()
         .for_each(|(block, part)| {

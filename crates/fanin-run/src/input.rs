@@ -3,6 +3,7 @@
 use fanin::initializers::Normal;
 use fanin::{Initializer, Layout, Seed, Stream};
 use fanin_data::Data;
+use fanin_network::operator::{Class, Operator};
 use fanin_network::{Dims, ElementType, HostData, HostTensor, Network, Node, ValueId};
 
 use crate::array::{Array, array, count};
@@ -224,8 +225,8 @@ fn table_rows(network: &Network, id: ValueId) -> Option<usize> {
         for &consumer in &network.value(id).consumers {
             let node = network.node(consumer);
             let place = node.inputs.iter().position(|&i| i == Some(id));
-            if node.op == "Gather" && place == Some(1) {
-                if let Some(rows) = gathered_rows(network, node) {
+            if let (Operator::Gather { axis }, Some(1)) = (&node.operator, place) {
+                if let Some(rows) = gathered_rows(network, node, *axis) {
                     fewest = Some(fewest.map_or(rows, |f| f.min(rows)));
                 }
             } else if follows(node, place) {
@@ -238,13 +239,12 @@ fn table_rows(network: &Network, id: ValueId) -> Option<usize> {
 }
 
 /// The size of the axis a `Gather` of floats picks from.
-fn gathered_rows(network: &Network, node: &Node) -> Option<usize> {
+fn gathered_rows(network: &Network, node: &Node, axis: i64) -> Option<usize> {
     let table = network.value(node.inputs.first().copied().flatten()?);
     if !table.element.is_none_or(ElementType::is_float) {
         return None;
     }
     let shape = table.shape.as_ref()?;
-    let axis = node.attributes.int("axis", 0);
     let axis = usize::try_from(if axis < 0 {
         axis + shape.len() as i64
     } else {
@@ -256,14 +256,13 @@ fn gathered_rows(network: &Network, node: &Node) -> Option<usize> {
 
 /// Whether ids go through this node and come out as ids.
 fn follows(node: &Node, place: Option<usize>) -> bool {
-    match node.op.as_str() {
-        "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose"
-        | "Identity" | "Slice" | "Split" | "Expand" | "Clip" | "Gather" | "Tile" => {
-            place == Some(0)
-        }
-        "Concat" | "Where" | "Add" | "Sub" | "Min" | "Max" => true,
-        _ => false,
-    }
+    let facts = node.operator.facts();
+    let passes = match facts.class {
+        Class::Arranges | Class::Repeats | Class::Picks | Class::Sums | Class::Chooses => true,
+        Class::Joins => true,
+        _ => matches!(node.operator, Operator::Clip(_)),
+    };
+    passes && place.is_some_and(|slot| facts.signal.contains(slot))
 }
 
 /// Standard normal numbers of a stream.

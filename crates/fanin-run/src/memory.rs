@@ -2,7 +2,8 @@
 //! refusal of what does not fit.
 
 use fanin_network::memory::{Bytes, FreeMemory};
-use fanin_network::{ElementType, Network, Value, ValueId, ValueKind};
+use fanin_network::operator::Class;
+use fanin_network::{ElementType, Network, NodeId, Value, ValueId, ValueKind};
 
 use crate::error::RunError;
 use crate::train::Optimizer;
@@ -23,14 +24,15 @@ pub struct Need {
 }
 
 impl Need {
-    /// One run forward, and backward where that is asked for, of weights that are there already.
+    /// One run forward, and backward where that is asked for, of weights that are there already: the run
+    /// reads them where they lie.
     pub fn run(network: &Network, backward: bool) -> Self {
         let (values, gradients) = match backward {
             true => forward_and_backward(network),
-            false => (forward(network), 0),
+            false => (forward(network, |_| false), 0),
         };
         Self {
-            weights: parameters(network),
+            weights: 0,
             values,
             gradients,
         }
@@ -38,10 +40,9 @@ impl Need {
 
     /// A run and the weights that it is of.
     pub fn check(network: &Network) -> Self {
-        let run = Self::run(network, true);
         Self {
-            weights: run.weights.saturating_mul(2),
-            ..run
+            weights: parameters(network),
+            ..Self::run(network, true)
         }
     }
 
@@ -146,8 +147,9 @@ fn given(network: &Network) -> u64 {
     fed.fold(0, |sum: u64, value| sum.saturating_add(size(value)))
 }
 
-/// The most that is there at once when a value lives until its last use.
-fn forward(network: &Network) -> u64 {
+/// The most that is there at once on the way forward, where a value lives until its last use or, if it
+/// `stays`, to the end.
+fn forward(network: &Network, stays: impl Fn(&Value) -> bool) -> u64 {
     let last = last_uses(network);
     let mut there = given(network);
     let mut most = there;
@@ -157,7 +159,7 @@ fn forward(network: &Network) -> u64 {
         most = most.max(there);
         for id in inputs(network, node) {
             let value = network.value(id);
-            if value.producer.is_some() && last[id.index()] == Some(node) {
+            if value.producer.is_some() && last[id.index()] == Some(node) && !stays(value) {
                 there = there.saturating_sub(size(value));
             }
         }
@@ -165,30 +167,57 @@ fn forward(network: &Network) -> u64 {
     most
 }
 
-/// Values and gradients at the moment when they take the most together. Forward, what gradients may
-/// come back through is kept; backward, a node's outputs go when it is done, and a gradient is there
-/// from the last node that reads its value, the first to be passed, to the node that made it.
+/// Whether the backward pass needs a value, or something of its size: what an activation, a softmax or a
+/// norm puts out, and what is multiplied. Sums and what moves elements about need nothing of them, and a
+/// view of a value is that value.
+fn needed_backward(network: &Network, value: &Value) -> bool {
+    let class = |id: &NodeId| network.node(*id).operator.facts().class;
+    let makes = |class| matches!(class, Class::Activation | Class::Softmax | Class::Norm);
+    let passes = |class| {
+        makes(class)
+            || matches!(
+                class,
+                Class::Sums
+                    | Class::Arranges
+                    | Class::Repeats
+                    | Class::Picks
+                    | Class::Pads
+                    | Class::Joins
+                    | Class::Reduces
+            )
+    };
+    value.producer.as_ref().map(class).is_some_and(makes)
+        || value
+            .consumers
+            .iter()
+            .map(class)
+            .any(|class| !passes(class))
+}
+
+/// Values and gradients at the moment when they take the most together. Forward, what gradients need on
+/// their way back is kept; backward, a node's outputs go when it is done, and a gradient is there from the
+/// last node that reads its value, the first to be passed, to the node that made it.
 fn forward_and_backward(network: &Network) -> (u64, u64) {
     let last = last_uses(network);
-    let tracked = |id: ValueId| {
-        let value = network.value(id);
-        value.element.is_none_or(ElementType::is_float)
-    };
     let floats = |id: ValueId| {
-        if tracked(id) {
-            size(network.value(id))
-        } else {
-            0
+        let value = network.value(id);
+        match value.element.is_none_or(ElementType::is_float) {
+            true => size(value),
+            false => 0,
         }
+    };
+    let stays = |id: ValueId| match needed_backward(network, network.value(id)) {
+        true => floats(id),
+        false => 0,
     };
     let mut kept = (0..network.nodes.len())
         .flat_map(|node| outputs(network, node))
-        .fold(given(network), |sum, id| sum.saturating_add(floats(id)));
+        .fold(given(network), |sum, id| sum.saturating_add(stays(id)));
     let mut gradients = network
         .outputs
         .iter()
         .fold(0u64, |sum, &id| sum.saturating_add(floats(id)));
-    let mut most = (kept, gradients);
+    let mut most = (forward(network, |value| needed_backward(network, value)), 0);
     for node in (0..network.nodes.len()).rev() {
         // Beside the gradients that stay: one for each input, to begin with or to be added.
         let mut made = 0u64;
@@ -214,7 +243,8 @@ fn forward_and_backward(network: &Network) -> (u64, u64) {
             most = (kept, now);
         }
         let done = outputs(network, node).fold(0u64, |sum, id| sum.saturating_add(floats(id)));
-        kept = kept.saturating_sub(done);
+        let freed = outputs(network, node).fold(0u64, |sum, id| sum.saturating_add(stays(id)));
+        kept = kept.saturating_sub(freed);
         gradients = gradients.saturating_sub(done).saturating_add(staying);
     }
     most
@@ -232,23 +262,18 @@ mod tests {
 
     #[test]
     fn a_chain_is_counted_by_hand() {
-        // Two samples: 3 in; 4 before the bias is added or not, after it, after ReLU; 2 out.
+        // 16 samples: 3 in; 4 before and after ReLU, of which the latter stay; 2 out.
         let network = open("mlp(3, 4, 2, relu)");
-        let floats = |id: &ValueId| size(network.value(*id));
-        let ids = (0..network.nodes.len()).flat_map(|k| outputs(&network, k));
-        let all: u64 = ids.map(|id| floats(&id)).sum::<u64>() + given(&network);
-        let need = Need::run(&network, true);
-        assert_eq!(need.weights, 4 * (3 * 4 + 4 + 4 * 2 + 2));
-        assert!(
-            need.values <= all && need.values >= all / 2,
-            "{need:?} of {all}"
+        let floats = |n: u64| 4 * 16 * n;
+        // Forward both sides of ReLU are there at once; backward their gradients.
+        let forward = Need::run(&network, false);
+        assert_eq!((forward.weights, forward.values), (0, floats(3 + 4 + 4)));
+        let both = Need::run(&network, true);
+        assert_eq!(
+            (both.values, both.gradients),
+            (floats(3 + 4), floats(4 + 4))
         );
-        assert!(
-            need.gradients > 0 && need.gradients < all + need.weights,
-            "{need:?}"
-        );
-        assert!(Need::run(&network, false).values < need.values);
-        assert_eq!(Need::check(&network).weights, 2 * need.weights);
+        assert_eq!(Need::check(&network).weights, 4 * (3 * 4 + 4 + 4 * 2 + 2));
         let sgd = Need::training(&network, Optimizer::SGD);
         assert!(Need::training(&network, Optimizer::ADAM).gradients > sgd.gradients);
     }

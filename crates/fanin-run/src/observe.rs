@@ -11,7 +11,6 @@ use crate::array::{Array, Dense};
 use crate::error::RunError;
 use crate::input;
 use crate::interpreter::{Observer, Take};
-use crate::op;
 use crate::output;
 use crate::run::Feed;
 use crate::statistics::{self, Look};
@@ -120,7 +119,11 @@ impl<'a> Tracer<'a> {
 
     /// Observes the output that the gradient is given at.
     pub(crate) fn result(&mut self, id: ValueId, a: &Array) {
-        self.output = Some(output::observe(self.network, id, a));
+        let name = &self.network.value(id).name;
+        // The last one put out, as a rule.
+        let seen = self.values.iter().rev().find(|o| o.value == *name);
+        let seen = seen.map(|o| &o.forward);
+        self.output = Some(output::observe(self.network, id, a, seen));
     }
 
     /// A gradient has come to a mark.
@@ -212,10 +215,12 @@ impl Observer for Tracer<'_> {
     fn output(&mut self, id: NodeId, value: ValueId, var: Var) -> Var {
         let node = self.network.node(id);
         let shape = var.dims();
+        let facts = self.network.facts(node);
         let look = Look {
             samples: samples(&shape, self.batch),
-            flat: op::flat(self.network, node),
-            units: op::makes_zeros(self.network, node)
+            flat: facts.flat,
+            units: facts
+                .zeros
                 .then(|| value_axis(self.network, id, &shape))
                 .flatten(),
         };

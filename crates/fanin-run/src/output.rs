@@ -1,12 +1,13 @@
 //! The first floating output: where the gradient is given, and what the loss would be there.
 
+use fanin_network::operator::{Class, Operator, Parity, Softmax, SoftmaxKind};
 use fanin_network::{Network, ValueId};
 
 use crate::array::{Array, Dense, dims};
 use crate::error::RunError;
 use crate::kernel::rows::map_rows;
 use crate::statistics::{self, Look};
-use crate::trace::OutputObservation;
+use crate::trace::{Forward, OutputObservation};
 
 /// The first output that is floating, or whose type is not known: where the loss is taken.
 ///
@@ -24,15 +25,25 @@ pub fn first_floating(network: &Network) -> Result<ValueId, RunError> {
         })
 }
 
-/// What is seen at the output.
-pub(crate) fn observe(network: &Network, id: ValueId, a: &Array) -> OutputObservation {
-    let forward = statistics::forward(a, Look::default());
+/// What is seen at the output, whose statistics may have been taken already.
+pub(crate) fn observe(
+    network: &Network,
+    id: ValueId,
+    a: &Array,
+    seen: Option<&Forward>,
+) -> OutputObservation {
+    let own = seen
+        .is_none()
+        .then(|| statistics::forward(a, Look::default()));
+    let (rms, non_finite) = seen
+        .or(own.as_ref())
+        .map_or((0.0, 0), |f| (f.rms, f.non_finite));
     let value = network.value(id);
     OutputObservation {
         value: value.name.clone(),
         shape: dims(a),
-        rms: forward.rms,
-        initial_loss: (forward.non_finite == 0 && may_be_logits(network, id))
+        rms,
+        initial_loss: (non_finite == 0 && may_be_logits(network, id))
             .then(|| initial_loss(a))
             .flatten(),
     }
@@ -42,32 +53,25 @@ pub(crate) fn observe(network: &Network, id: ValueId, a: &Array) -> OutputObserv
 fn may_be_logits(network: &Network, id: ValueId) -> bool {
     let mut producer = network.value(id).producer;
     while let Some(node) = producer.map(|p| network.node(p)) {
-        match node.op.as_str() {
-            "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Cast"
-            | "Dropout" => {
-                producer = node
-                    .inputs
-                    .first()
-                    .copied()
-                    .flatten()
-                    .and_then(|v| network.value(v).producer);
+        let facts = network.facts(node);
+        match facts.class {
+            Class::Arranges => {
+                producer = node.input(0).and_then(|v| network.value(v).producer);
             }
-            op => {
+            Class::Linear | Class::Sums | Class::Multiplies | Class::Picks => {
+                return !facts.bounded();
+            }
+            // Means are; the largest of several is not.
+            Class::Pools | Class::Reduces => {
+                return facts.degree == Some(1.0) && facts.parity == Parity::Odd;
+            }
+            _ => {
                 return matches!(
-                    op,
-                    "Gemm"
-                        | "MatMul"
-                        | "Add"
-                        | "Conv"
-                        | "ConvTranspose"
-                        | "Mul"
-                        | "Div"
-                        | "GlobalAveragePool"
-                        | "AveragePool"
-                        | "ReduceMean"
-                        | "Gather"
-                        | "Slice"
-                        | "LogSoftmax"
+                    node.operator,
+                    Operator::Softmax(Softmax {
+                        kind: SoftmaxKind::Log,
+                        ..
+                    })
                 );
             }
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use fanin::Seed;
+use fanin_data::Data;
 use fanin_network::memory::FreeMemory;
 use fanin_network::{HostTensor, Network, Parameter, ValueId};
 
@@ -21,7 +22,6 @@ use crate::source::WeightSource;
 use crate::tape::Var;
 use crate::trace::Trace;
 use crate::value::{Item, to_array, to_host};
-use fanin_data::Data;
 
 /// Called with the number of steps done and all steps.
 pub type Progress = Box<dyn Fn(usize, usize) + Send>;
@@ -238,7 +238,7 @@ pub(crate) fn known_operators(network: &Network) -> Result<(), RunError> {
     let unknown: Vec<UnknownNode> = network
         .nodes
         .iter()
-        .filter(|n| op::lookup(n).is_none())
+        .filter(|n| !op::supports(&n.operator))
         .map(|n| UnknownNode {
             node: n.name.clone(),
             op: if n.domain.is_empty() {

@@ -1,19 +1,11 @@
 //! Statistics of values and gradients: one pass, sums in f64, the same for any number of threads.
 
+use fanin_network::operator::Flat;
 use rayon::prelude::*;
 
 use crate::Histogram;
 use crate::array::{Array, CHUNK, Dense, dims};
 use crate::trace::{Backward, Forward};
-
-/// Outputs of an operator at or outside of which it is flat.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Flat {
-    /// At or under this.
-    pub(crate) low: f32,
-    /// At or over this.
-    pub(crate) high: f32,
-}
 
 /// What else to look at in a value.
 #[derive(Clone, Copy, Debug, Default)]

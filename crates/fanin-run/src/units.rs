@@ -1,6 +1,7 @@
 //! Which axis of a weight or of a value counts units.
 
 use fanin::Axis;
+use fanin_network::operator::UnitAxis;
 use fanin_network::{Network, NodeId, Parameter};
 
 /// The output units of a weight with at least two: how many, and the elements of one unit that lie
@@ -27,25 +28,26 @@ pub(crate) fn value_axis(network: &Network, id: NodeId, shape: &[usize]) -> Opti
     .filter(|&axis| axis < shape.len())
 }
 
-/// Looks back along first inputs for the operator that made the units.
+/// Looks back along signals for the operator that made the units.
 fn weighted_axis(network: &Network, mut id: NodeId) -> Option<usize> {
-    // A few steps: bias, norm, reshape; further back the units are no longer the same.
-    for _ in 0..8 {
+    loop {
         let node = network.node(id);
-        match node.op.as_str() {
-            "Conv" | "ConvTranspose" | "BatchNormalization" => return Some(1),
-            "MatMul" | "Gemm" | "LayerNormalization" => {
-                let output = network.output(id)?;
-                return network.value(output).shape.as_ref()?.len().checked_sub(1);
-            }
-            "Transpose" => return None,
-            _ => {}
+        let facts = network.facts(node);
+        let rank = || {
+            let output = network.output(id)?;
+            Some(network.value(output).shape.as_ref()?.len())
+        };
+        match facts.units {
+            UnitAxis::Channel => return Some(1),
+            UnitAxis::Last => return rank()?.checked_sub(1),
+            UnitAxis::BeforeLast => return rank()?.checked_sub(2),
+            UnitAxis::Kept => {}
+            UnitAxis::Unknown => return None,
         }
-        id = node
-            .inputs
-            .iter()
-            .flatten()
-            .find_map(|&v| network.value(v).producer)?;
+        id = facts
+            .signal
+            .of(node.inputs.len())
+            .filter_map(|slot| node.input(slot))
+            .find_map(|v| network.value(v).producer)?;
     }
-    None
 }

@@ -12,10 +12,10 @@ use crate::band::{self, layer_variance, of_sum};
 use crate::dual::Dual;
 use crate::length_map::LengthMap;
 use crate::quadrature::Grid;
-use crate::rules::attention::{self, Flow, Scored};
-use crate::rules::attribute::normalized;
+use crate::rules::attention::Scored;
+use crate::rules::back::{Arrival, Back, Flow};
 use crate::rules::norm::{self, Along};
-use crate::rules::{Context, activation, count, linear, pool, recurrent, resize, shape};
+use crate::rules::{self, Context, count};
 use crate::signal::{Profile, Signal, mixed_profile};
 
 /// What theory expects of the gradient at a value.
@@ -307,7 +307,8 @@ impl Pass<'_> {
         let variance = (inherited + layer_variance(kurtosis, width)).max(0.0);
         self.result[index] = Some((second, variance));
         let producer = self.context.network.value(id).producer;
-        if producer.is_some_and(|node| norm::is_per_unit(self.context.network.node(node))) {
+        let producer = producer.map(|node| &self.context.network.node(node).operator);
+        if producer.is_some_and(norm::is_per_unit) {
             self.along[index] = self.along(&total, &signal);
         }
         self.settled[index] = Some(if signal.shape.base == id {
@@ -347,9 +348,14 @@ impl Pass<'_> {
         if outputs.is_empty() {
             return;
         }
-        // Whose gradients add up as if they were independent.
-        let apart = node.op == "Split" || recurrent::is(node);
-        if outputs.len() > 1 && !apart {
+        let rule = rules::of(&node.operator);
+        let position = |output: &ValueId| node.outputs.iter().position(|id| *id == Some(*output));
+        let known = |output: &ValueId| {
+            let position = position(output);
+            rule.zip(position)
+                .is_some_and(|(rule, at)| rule.speaks_of(at))
+        };
+        if outputs.len() > 1 && !outputs.iter().all(known) {
             self.unknown[id.index()] = true;
             return;
         }
@@ -378,270 +384,47 @@ impl Pass<'_> {
             .map(|(to, from)| to / from.max(1.0));
         let out = self.signal(output)?.clone();
         let flow = self.flow(&gradient, &out, second);
-        let plain = variance - layer_variance(3.0, width);
-
-        if let Some(map) = linear::map(&self.context, node) {
-            if k == 2 {
-                return None;
-            }
-            let w = self.context.signal(node, map.weight)?;
-            if !w.parameter {
-                let flow = attention::to_projection(&self.context, node, k, &flow)?;
-                return Some(self.fresh(flow, plain));
-            }
-            if k != map.data {
-                return None;
-            }
-            let (through, profile) = map.spread(gradient.profile.as_ref(), true);
-            let edges = through * map.edges / map.inputs.max(1.0);
-            let factor = map.factor * map.factor * edges * w.second;
-            let flow = Flow {
-                second: second * factor,
-                alike: flow
-                    .alike
-                    .filter(|_| map.data == 0)
-                    .map(|alike| alike * map.common_taps(true)),
-                across: flow.across * map.shared_taps(true),
-                profile,
-                ..Flow::default()
-            };
-            return Some(self.fresh(flow, variance));
-        }
-        if norm::is(node) {
-            if k != 0 {
-                return None;
-            }
-            let norm = norm::of(&self.context, node)?;
-            let (factor, flow) =
-                norm.back(&self.context, node, flow, self.along[output.index()])?;
-            let flow = by_place(flow, norm.by_place(signal), factor);
-            return Some(self.fresh(flow, plain));
-        }
-        if k == 0
-            && let Some(flow) = recurrent::backward(&self.context, node, output, &flow)
-        {
-            // Through two weights: that of the state and that of the input.
-            return Some(self.fresh(flow, variance));
-        }
-        if node.op == "MatMul" && k == 1 {
-            let flow = attention::to_values(&self.context, node, &flow)?;
-            return Some(self.fresh(flow, plain));
-        }
-        if node.op == "MatMul" {
-            // The probabilities of a softmax: the scores' rule reads the mixtures' gradient itself.
-            attention::softmax_of(&self.context, node)?;
-            let v = self.context.signal(node, 1)?;
-            let terms = *self.context.shape(node, 1)?.last()? as f64;
-            let flow = Flow {
-                second: second * terms * v.second,
-                ..Flow::default()
-            };
-            return Some(self.fresh(flow, plain));
-        }
-        if node.op == "Softmax" {
-            let mixture = attention::mixture_by(&self.context, node)?;
-            let mixed = mixture.outputs.first().copied().flatten()?;
-            let (second, variance) = self.result.get(mixed.index()).copied().flatten()?;
-            let gradient = self.settled.get(mixed.index())?.clone()?;
-            let flow = self.flow(&gradient, self.signal(mixed)?, second);
-            let flow = attention::to_scores(&self.context, node, mixture, &flow)?;
-            return Some(self.fresh(flow, variance - layer_variance(3.0, width)));
-        }
-        if let (Some(function), Some(operands)) = (
-            activation::Function::of(node),
-            activation::operands(&self.context, node),
-        ) {
-            if out.shape.base != signal.shape.base {
-                return None;
-            }
-            let slopes: Rc<[f64]> = (0..operands.grid.nodes.len())
-                .map(|at| function.slope(&operands.list, k, at))
-                .collect();
-            return Some(gradient.times(&slopes, 1.0));
-        }
-        if let Some(passed) = shape::passes(self.context.network, node) {
-            return (passed == k).then_some(gradient);
-        }
-        // What a mask of unknown shape is added to keeps its own.
-        let copies = match node.op.as_str() {
-            "Add" => ratio.unwrap_or(1.0),
-            _ => ratio?,
+        let other = |id: ValueId| {
+            let (second, variance) = self.result.get(id.index()).copied().flatten()?;
+            let gradient = self.settled.get(id.index())?.as_ref()?;
+            Some((self.flow(gradient, self.signal(id)?, second), variance))
         };
-        let same_base = out.shape.base == signal.shape.base && copies == 1.0;
-        let times = |factor: f64| Flow {
-            second: second * factor,
-            ..flow.clone()
-        };
-        match node.op.as_str() {
-            "Add" | "Sum" | "Sub" => {
-                if same_base {
-                    return Some(gradient);
+        let rule = rules::of(&node.operator)?;
+        let back = rule.backward(&Arrival {
+            context: &self.context,
+            node,
+            slot: k,
+            signal,
+            output,
+            out: &out,
+            flow,
+            along: self.along.get(output.index()).copied().flatten(),
+            ratio,
+            variance,
+            width,
+            other: &other,
+        })?;
+        Some(match back {
+            Back::Same => gradient,
+            Back::Times(slopes) => gradient.times(&slopes, 1.0),
+            Back::Gaussian(flow, inherited) => self.fresh(flow, inherited),
+            Back::Uneven(seconds, inherited) => {
+                let amplitudes = seconds.iter().map(|second| second.sqrt());
+                self.sinks += 1;
+                Gradient {
+                    terms: vec![Term {
+                        sink: self.sinks,
+                        amplitude: Amplitude::Nodes(amplitudes.collect()),
+                        alike: None,
+                        across: 0.0,
+                    }],
+                    inherited,
+                    profile: None,
+                    scored: None,
+                    steps: None,
                 }
-                let flow = if copies == 1.0 {
-                    flow
-                } else {
-                    Flow::of(second * copies)
-                };
-                Some(self.fresh(flow, plain))
             }
-            "Mul" => {
-                let mut factor = 1.0;
-                let mut alike = flow.alike;
-                for other in (0..node.inputs.len()).filter(|&other| other != k) {
-                    let other = self.context.signal(node, other)?;
-                    factor *= other.second;
-                    alike = match other.cross.within {
-                        Some(within) if other.second > 0.0 => {
-                            alike.map(|a| a * within / other.second)
-                        }
-                        _ => None,
-                    };
-                }
-                let flow = Flow {
-                    second: second * copies * factor,
-                    alike,
-                    profile: flow.profile,
-                    ..Flow::default()
-                };
-                // Only where the rule forward took them as independent.
-                (out.shape.base == output).then(|| self.fresh(flow, plain))
-            }
-            "Concat" => {
-                let flow = self.part(node, k, &flow).unwrap_or_else(|| times(1.0));
-                Some(self.fresh(flow, plain))
-            }
-            "Gather" | "Slice" | "Split" | "Pad" if k == 0 => {
-                // Every element of the smaller one meets one of the larger.
-                let mut flow = times(copies.min(1.0));
-                if let Some(place) = shape::picked_place(&self.context, node) {
-                    let along = match &signal.steps {
-                        Some(steps) => steps.axis,
-                        None => 1,
-                    };
-                    let count = *self.context.shape(node, 0)?.get(along)?;
-                    let line = (0..count).map(|at| f64::from(u8::from(at == place)));
-                    flow.profile = normalized(vec![line.collect()]).1;
-                    flow.alike = Some(0.0);
-                } else {
-                    let kept = |profile: &Profile| {
-                        let line = profile.first().filter(|_| profile.len() == 1);
-                        line.is_some_and(|line| {
-                            shape::keeps_sequence(&self.context, node, line.len())
-                        })
-                    };
-                    flow.profile = flow.profile.filter(kept);
-                    let shapes = (self.context.shape(node, 0), self.context.output_shape(node));
-                    if let (Some([_, from, _]), Some([_, to, _])) = shapes
-                        && from != to
-                    {
-                        flow.alike = None;
-                    }
-                }
-                (flow.scored, flow.steps) = (None, None);
-                Some(self.fresh(flow, plain))
-            }
-            _ if k == 0 && shape::is_rearrangement(node) => {
-                let mut flow = times(1.0);
-                flow.profile = flow.profile.filter(|profile| profile.len() == 1);
-                if shape::joins_places(&self.context, node) {
-                    // Each place through weights of its own.
-                    (flow.profile, flow.alike, flow.steps) = (None, Some(0.0), None);
-                }
-                Some(self.fresh(flow, plain))
-            }
-            _ if k == 0 && shape::is_copying(node) => {
-                Some(self.fresh(Flow::of(second * copies), plain))
-            }
-            _ if k == 0 => {
-                if let Some(flow) = resize::backward(&self.context, node, &flow) {
-                    return Some(self.fresh(flow, plain));
-                }
-                let second = second * pool::backward(&self.context, node)?;
-                if let Some(chances) = pool::chosen(&self.context, node, signal) {
-                    let amplitudes = chances.iter().map(|chance| (second * chance).sqrt());
-                    self.sinks += 1;
-                    return Some(Gradient {
-                        terms: vec![Term {
-                            sink: self.sinks,
-                            amplitude: Amplitude::Nodes(amplitudes.collect()),
-                            alike: None,
-                            across: 0.0,
-                        }],
-                        inherited: plain,
-                        profile: None,
-                        scored: None,
-                        steps: None,
-                    });
-                }
-                let mut flow = Flow {
-                    across: flow.across,
-                    ..Flow::of(second)
-                };
-                if matches!(
-                    node.op.as_str(),
-                    "ReduceMean" | "ReduceSum" | "GlobalAveragePool"
-                ) {
-                    // The same for all places.
-                    flow.alike = Some(1.0);
-                }
-                Some(self.fresh(flow, plain))
-            }
-            _ => None,
-        }
-    }
-
-    /// The gradient at the k-th of sequences laid end to end, [sample, place, feature].
-    fn part(&self, node: &Node, k: usize, flow: &Flow) -> Option<Flow> {
-        let &[_, whole, _] = self.context.output_shape(node)? else {
-            return None;
-        };
-        let places = |k: usize| match self.context.shape(node, k) {
-            Some(&[_, places, _]) => Some(places),
-            _ => None,
-        };
-        if self.context.axis(node, "axis", 0, 3)? != 1 {
-            return None;
-        }
-        let [line] = &**flow.profile.as_ref()? else {
-            return None;
-        };
-        let from: usize = (0..k).map(places).sum::<Option<usize>>()?;
-        let own = line
-            .get(from..from + places(k)?)
-            .filter(|_| line.len() == whole)?;
-        let (share, profile) = normalized(vec![own.to_vec()]);
-        Some(Flow {
-            second: flow.second * share,
-            alike: flow.alike,
-            profile,
-            ..Flow::default()
         })
-    }
-}
-
-/// A gradient times a factor of this mean square, by place where places differ.
-fn by_place(flow: Flow, uneven: Option<Vec<f64>>, factor: f64) -> Flow {
-    let even = Flow {
-        second: flow.second * factor,
-        ..flow.clone()
-    };
-    let Some(uneven) = uneven else { return even };
-    let known = flow.profile.as_ref().and_then(|profile| profile.first());
-    let own = known.filter(|line| line.len() == uneven.len());
-    let line: Vec<f64> = match own {
-        Some(own) => own.iter().zip(&uneven).map(|(u, f)| u * f).collect(),
-        None => uneven.clone(),
-    };
-    let roots = uneven.iter().map(|f| f.sqrt()).sum::<f64>() / uneven.len().max(1) as f64;
-    let (mean, profile) = normalized(vec![line]);
-    Flow {
-        second: even.second * mean,
-        alike: flow
-            .alike
-            .filter(|_| mean > 0.0)
-            .map(|a| a * roots * roots / mean),
-        profile,
-        ..Flow::default()
     }
 }
 

@@ -1,15 +1,13 @@
 //! The second moment of every value, carried through the network in the order of execution.
 
-use fanin_network::{Network, Node, ValueId, ValueKind};
+use fanin_network::{Network, ValueId, ValueKind, operator};
 
 use crate::Measured;
 use crate::band::{layer_variance, width};
 use crate::cross::Cross;
-use crate::rules::{
-    Context, activation, arithmetic, attention, constant_moments, linear, norm, pool, recurrent,
-    resize, shape,
-};
+use crate::rules::{self, Context, constant_moments};
 use crate::signal::{Shape, Signal, union};
+use crate::weights::made_of_parameters;
 
 /// The signals of all values, by the value's position, and which of them start from a measurement.
 pub(crate) struct LengthMap {
@@ -35,6 +33,7 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
             ValueKind::Computed => None,
         };
     }
+    let weights = made_of_parameters(network);
     for node in &network.nodes {
         for (k, output) in node.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
@@ -43,19 +42,19 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
                 measured,
                 signals: &signals,
             };
-            let followed = if k == 0 || node.op == "Split" {
-                follow(&context, node, output)
-            } else if k == 1 {
-                recurrent::last(&context, node, output)
-            } else {
-                None
-            };
+            let rule = rules::of(&node.operator).filter(|rule| rule.speaks_of(k));
+            let followed = rule.and_then(|rule| rule.forward(&context, node, output));
             // A rule whose numbers leave the range of floats has nothing to say.
-            let followed = followed.filter(|s| s.second.is_finite() && s.mean.is_finite());
-            let signal = followed.or_else(|| {
+            let followed = followed.filter(Signal::is_known);
+            let signal = if weights.get(output.index()) == Some(&true) {
+                made_weight(network, measured, output, followed)
+            } else {
+                followed
+            };
+            let signal = signal.or_else(|| {
                 restarted[output.index()] = true;
                 let mut start = from_measurement(network, measured, output)?;
-                start.gaussian = !matches!(node.op.as_str(), "Softmax" | "LogSoftmax");
+                start.gaussian = node.operator.class() != operator::Class::Softmax;
                 for input in node.inputs.iter().flatten() {
                     let Some(Some(input)) = signals.get(input.index()) else {
                         continue;
@@ -72,30 +71,6 @@ pub(crate) fn length_map(network: &Network, measured: &Measured) -> LengthMap {
         }
     }
     LengthMap { signals, restarted }
-}
-
-/// Applies the rule for a node, if there is one.
-fn follow(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    if let Some(signal) = linear::forward(context, node, output) {
-        return Some(signal);
-    }
-    if norm::is(node) {
-        return norm::forward(context, node, output);
-    }
-    if node.op == "Gather"
-        && let Some(signal) = linear::embedding(context, node, output)
-    {
-        return Some(signal);
-    }
-    if let Some(signal) = activation::forward(context, node) {
-        return Some(signal);
-    }
-    arithmetic::forward(context, node, output)
-        .or_else(|| attention::forward(context, node, output))
-        .or_else(|| pool::forward(context, node, output))
-        .or_else(|| recurrent::forward(context, node, output))
-        .or_else(|| resize::forward(context, node, output))
-        .or_else(|| shape::forward(context, node, output))
 }
 
 /// A value that starts from its measurement: its second moment is known, luck and all.
@@ -137,12 +112,37 @@ fn input(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> 
 fn parameter(network: &Network, measured: &Measured, id: ValueId) -> Option<Signal> {
     let parameter = network.as_parameter(id)?;
     let moments = measured.parameters.get(&parameter.name)?;
-    let mut signal = Signal::gaussian(id, moments.mean, moments.rms * moments.rms);
+    let second = moments.rms * moments.rms;
+    Some(of_weights(id, moments.mean, second, &parameter.shape))
+}
+
+/// A weight made of parameters: as measured, or else as a rule says.
+fn made_weight(
+    network: &Network,
+    measured: &Measured,
+    id: ValueId,
+    followed: Option<Signal>,
+) -> Option<Signal> {
+    let value = network.value(id);
+    let seen = measured.values.get(&value.name);
+    let (mean, second) = match (seen, followed) {
+        (Some(moments), _) => (moments.mean, moments.rms * moments.rms),
+        (None, Some(signal)) if signal.parameter => return Some(signal),
+        (None, Some(signal)) => (signal.mean, signal.second),
+        (None, None) => return None,
+    };
+    let shape = value.shape.as_deref().unwrap_or(&[]);
+    (mean.is_finite() && second.is_finite()).then(|| of_weights(id, mean, second, shape))
+}
+
+/// A parameter, or what is made of some, of these moments.
+fn of_weights(id: ValueId, mean: f64, second: f64, shape: &[usize]) -> Signal {
+    let mut signal = Signal::gaussian(id, mean, second);
     signal.parameter = true;
     signal.cross = Cross::even(signal.second);
-    signal.units = width(&parameter.shape);
+    signal.units = width(shape);
     signal.inherited = -layer_variance(signal.kurtosis, signal.units);
-    Some(signal)
+    signal
 }
 
 fn constant(network: &Network, id: ValueId) -> Option<Signal> {

@@ -14,19 +14,26 @@
 //!
 //! | operation | forward | between samples | backward |
 //! |---|---|---|---|
-//! | dense, convolution (padding counted, fading towards the border), transposed convolution | yes | yes | yes |
+//! | dense, convolution (padding counted, fading towards the border), transposed convolution, `Einsum` of two operands; with the activation that is fused into them | yes | yes | yes |
+//! | weights made of parameters: cast, cut out of a stack, normalized, added up | as measured | | |
 //! | activations, also spelled out in primitive operations | yes | yes | yes |
-//! | sums, products, gates of independent branches; concatenation | yes | yes | yes |
+//! | sums, means, products, gates of independent branches; concatenation | yes | yes | yes |
+//! | sums, norms and log sums over units; layer and RMS norm written out of them | yes | yes | yes |
 //! | batch, group, instance normalization | yes, from 100 ε up | yes | yes, from 100 ε up |
-//! | layer, RMS normalization, by place where a sequence is uneven | yes | yes | yes |
+//! | layer, RMS normalization, by place where a sequence is uneven; Lp norms, local response | yes | yes | yes |
 //! | pooling, means over all places | of drawn inputs | of drawn inputs | yes |
-//! | softmax of scores and attention, masked or not | of drawn inputs | of drawn inputs | of drawn inputs |
+//! | softmax of scores and attention, masked or not, of several operators or in one | of drawn inputs | of drawn inputs | of drawn inputs |
+//! | rotary embedding | yes | yes | yes |
+//! | running sums along a sequence | of drawn inputs | of drawn inputs | of drawn inputs |
+//! | columns put back into an image | yes | yes | yes |
+//! | rounding to a grid and back | yes | yes | |
 //! | embeddings | yes | measured, or of drawn ids | |
 //! | LSTM, GRU, RNN | of drawn inputs, up to 128 steps | as forward | as forward, in one direction |
 //! | linear resize | of drawn inputs | of drawn inputs | yes |
 //! | nearest resize, pads, slices, reshapes | yes | yes | yes |
 //!
-//! Everything else starts again from the measurement, and [`Expected::since`] says where. Backward the
+//! [`supports`] says so of each operator. Everything else starts again from the measurement, and
+//! [`Expected::since`] says where. Backward the
 //! gradient's covariance between the places of a sample is carried along, as attention, whose keys
 //! hear from many queries, needs it.
 
@@ -44,7 +51,9 @@ mod rules;
 mod signal;
 mod softmax;
 pub mod units;
+mod weights;
 
 pub use measured::{Measured, Moments};
 pub use predict::predict;
 pub use prediction::{Band, CosineBand, Expected, Prediction};
+pub use rules::{Support, supports};

@@ -70,6 +70,21 @@ pub(crate) fn mixed_profile(parts: &[(f64, Option<&Profile>)]) -> Option<Profile
     (total > 0.0).then(|| axes.collect())
 }
 
+/// Divides each line by its mean; returns the product of the means and the profile, `None` where
+/// all places are alike.
+pub(crate) fn normalized(mut lines: Vec<Vec<f64>>) -> (f64, Option<Profile>) {
+    let (mut product, mut uneven) = (1.0, false);
+    for line in &mut lines {
+        let mean = line.iter().sum::<f64>() / line.len().max(1) as f64;
+        product *= mean;
+        for x in line.iter_mut().filter(|_| mean > 0.0) {
+            *x /= mean;
+        }
+        uneven |= line.iter().any(|x| (x - 1.0).abs() > 1e-9);
+    }
+    (product, uneven.then(|| lines.into()))
+}
+
 /// A value as an elementwise function of a Gaussian one.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
@@ -116,6 +131,11 @@ impl Signal {
     /// Variance of the log of this value's second moment over draws of the weights.
     pub(crate) fn variance(&self) -> f64 {
         (self.inherited + layer_variance(self.kurtosis, self.units)).max(0.0)
+    }
+
+    /// Whether its moments are numbers.
+    pub(crate) fn is_known(&self) -> bool {
+        self.mean.is_finite() && self.second.is_finite()
     }
 
     /// Sets what is inherited so that the variance now is `variance`.

@@ -244,7 +244,10 @@ fn the_gradient_of_a_spelled_out_activation_adds_its_paths() {
 fn without_a_rule_the_measurement_is_the_start() {
     let mut builder = Builder::new();
     let x = builder.input("x", &[4, 8, 8, 8], 1.0);
-    let pool = builder.node("pool", "MaxPool", &[x], &[4, 8, 4, 4]);
+    let window = Attributes::default()
+        .set("kernel_shape", Attribute::Ints(vec![2, 2]))
+        .set("strides", Attribute::Ints(vec![2, 2]));
+    let pool = builder.node_with("pool", "MaxPool", window, &[x], &[4, 8, 4, 4]);
     builder.measure(pool, 1.0, 1.25, None);
     let relu = builder.like("relu", "Relu", &[pool]);
     builder.end(relu, 1.0);

@@ -64,6 +64,8 @@ fn each_manner_mends_and_tells_what_was_before() {
         assert_eq!(fixed.findings_before, before.findings);
         assert_eq!(fixed.repeats_before, before.repeats);
         assert!(!fixed.changes.is_empty());
+        let again = self::session(FADING, 0, Origin::Weights(mended.weights));
+        assert_eq!(again.check().unwrap().verdict, Verdict::Healthy);
         // The session itself is as it was.
         assert_eq!(session.check().unwrap(), before);
     }

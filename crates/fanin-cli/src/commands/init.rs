@@ -1,10 +1,10 @@
 //! `fanin init MODEL`: plan, fill, check and report in one go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use fanin_check::{Options, Origin};
-use fanin_network::{Network, Source, onnx};
+use fanin_network::{Network, onnx};
 use fanin_plan::{FillOptions, Folder};
 use fanin_report::Report;
 
@@ -76,10 +76,8 @@ pub(crate) fn run(args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Stat
 
 /// `resnet18.fanin` beside where the command runs; `network.fanin` for a one-line architecture.
 fn default_folder(network: &Network) -> PathBuf {
-    let stem = match &network.source {
-        Source::Onnx { path } => path.file_stem().map(PathBuf::from),
-        Source::Architecture(_) => None,
-    };
-    stem.unwrap_or_else(|| PathBuf::from("network"))
+    let stem = network.source.path().and_then(Path::file_stem);
+    stem.map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from("network"))
         .with_extension("fanin")
 }

@@ -176,6 +176,27 @@ pub enum Holds {
     InitialState,
 }
 
+impl Holds {
+    /// The words that tables print.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::InputWeight => "input weight",
+            Self::StateWeight => "state weight",
+            Self::Bias => "bias",
+            Self::GateBias => "gate bias",
+            Self::Peephole => "peephole",
+            Self::Scale => "scale",
+            Self::Shift => "shift",
+            Self::RunningMean => "running mean",
+            Self::RunningVariance => "running variance",
+            Self::Slope => "slope",
+            Self::Table => "table",
+            Self::InitialState => "initial state",
+        }
+    }
+}
+
 /// What the axes of a weight mean at the place where it enters an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WeightAxes {

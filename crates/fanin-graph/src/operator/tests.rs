@@ -38,27 +38,15 @@ fn microsoft(name: &str, stated: &[(&str, Attribute)], inputs: usize) -> Operato
     Operator::parse("com.microsoft", name, 1, &attributes(stated), inputs, 1).unwrap()
 }
 
-/// What operators cannot do without.
-fn needed(name: &str) -> Attributes {
-    let size = || ("kernel_shape", list(&[2, 2]));
-    attributes(&match name {
-        "MaxPool" | "AveragePool" | "LpPool" | "MaxUnpool" => vec![size()],
-        "MaxRoiPool" => vec![("pooled_shape", list(&[2, 2]))],
-        "DepthToSpace" | "SpaceToDepth" => vec![("blocksize", Attribute::Int(2))],
-        "RandomNormal" | "RandomUniform" => vec![("shape", list(&[2]))],
-        _ => vec![],
-    })
-}
-
 #[test]
 fn every_name_parses_to_what_it_names() {
-    let mut count = 0;
-    for (domain, name) in names() {
-        count += 1;
-        let operator = Operator::parse(domain, name, 23, &needed(name), 3, 1).unwrap();
-        assert!(operator.is_known(), "{name}");
+    let entries = catalogue();
+    assert_eq!(entries.len(), names().count());
+    assert!(entries.len() > 180, "{}", entries.len());
+    for entry in &entries {
+        assert!(entry.example.is_known(), "{}", entry.name);
         // Spellings that are another operator with its fields set.
-        let expected = match (domain, name) {
+        let expected = match (entry.domain, entry.name) {
             ("com.microsoft", "QuickGelu") => "Swish",
             (_, "SimplifiedLayerNormalization") => "RMSNormalization",
             (_, "Upsample") => "Resize",
@@ -68,13 +56,76 @@ fn every_name_parses_to_what_it_names() {
             (_, "FusedGemm") => "Gemm",
             (_, name) => name,
         };
-        assert_eq!(operator.name(), expected, "{domain} {name}");
+        assert_eq!(entry.example.name(), expected, "{}", entry.title());
     }
-    assert!(count > 180, "{count}");
-    for (k, (domain, name)) in names().enumerate() {
-        let again = names().skip(k + 1).any(|other| other == (domain, name));
-        assert!(!again, "{name} is listed twice");
+    for (k, entry) in entries.iter().enumerate() {
+        let again = entries[k + 1..]
+            .iter()
+            .any(|other| (other.domain, other.name) == (entry.domain, entry.name));
+        assert!(!again, "{} is listed twice", entry.title());
     }
+}
+
+/// Each input is at most one thing, weights are no statistics, and the classes say what they say.
+#[test]
+fn facts_do_not_contradict_themselves() {
+    for entry in catalogue() {
+        let facts = entry.example.facts();
+        let title = entry.title();
+        let mut slots: Vec<usize> = facts.weights.iter().map(|weight| weight.slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        assert_eq!(slots.len(), facts.weights.len(), "{title}");
+        assert!(facts.range.0 <= facts.range.1, "{title}");
+        if facts.class == Class::Linear {
+            assert!(facts.contracts(1), "{title}");
+        }
+        if facts.class == Class::Looks {
+            assert_eq!(facts.signal, Slots::NONE, "{title}");
+        }
+        if facts.class.moves() {
+            assert!(facts.signal.contains(0) && facts.homogeneous(), "{title}");
+        }
+        if facts.zeros {
+            assert!(matches!(facts.class, Class::Activation), "{title}");
+        }
+    }
+}
+
+/// What has a rule for its shape, and what is evaluated on constants.
+#[test]
+fn few_operators_have_no_rule() {
+    let without: Vec<String> = catalogue()
+        .into_iter()
+        .filter(|entry| !crate::infer::has_rule(&entry.example))
+        .map(|entry| entry.title())
+        .collect();
+    assert_eq!(
+        without,
+        [
+            "ConcatFromSequence",
+            "SequenceAt",
+            "SequenceConstruct",
+            "SequenceEmpty",
+            "SequenceLength",
+            "SplitToSequence"
+        ]
+    );
+    let folded = |name: &str| {
+        let entries = catalogue();
+        let entry = entries.iter().find(|entry| entry.name == name).unwrap();
+        crate::evaluate::folds(&entry.example)
+    };
+    assert!(
+        ["Add", "Shape", "Relu", "Gather", "MatMul"]
+            .iter()
+            .all(|name| folded(name))
+    );
+    assert!(
+        !["Conv", "Gelu", "RandomNormal"]
+            .iter()
+            .any(|name| folded(name))
+    );
 }
 
 #[test]
@@ -518,7 +569,8 @@ fn the_axes_of_a_weight_where_it_enters() {
 #[test]
 fn facts_of_functions_hold() {
     let grid: Vec<f64> = (-400..=400).map(|k| f64::from(k) / 40.0 + 1e-3).collect();
-    let curves: [(Unary, fn(f64) -> f64); 14] = [
+    type Curve = (Unary, fn(f64) -> f64);
+    let curves: [Curve; 14] = [
         (Unary::Relu, |x| x.max(0.0)),
         (Unary::LeakyRelu { alpha: 0.1 }, |x| x.max(0.1 * x)),
         (Unary::Tanh, f64::tanh),

@@ -52,7 +52,7 @@ enum Verdict {
 /// [`NetworkError::Request`] if a parameter has no stated shape.
 pub fn classify(network: &mut Network) -> Result<(), NetworkError> {
     let depends = depends_on_input(network);
-    let values = Values::of(network);
+    let values = Values;
 
     let mut found: Vec<(usize, ValueId)> = Vec::new();
     let mut constants: Vec<ValueId> = Vec::new();

@@ -1,32 +1,15 @@
 //! What the elements of a stored tensor give away.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
-use half::{bf16, f16};
-
-use crate::{ElementType, HostData, HostTensor, Network, Payload, Source, ValueId, ValueKind};
+use crate::{HostTensor, Network, Payload, ValueId, ValueKind};
 use fanin_graph::element_count;
 
 /// Tensors with more elements are not looked into: no mask or table of interest is that large.
 const LARGEST: usize = 1 << 22;
 
 /// Reads stored tensors where they are.
-pub(crate) struct Values {
-    model: Option<PathBuf>,
-}
+pub(crate) struct Values;
 
 impl Values {
-    /// The values of this network's file.
-    pub(crate) fn of(network: &Network) -> Self {
-        let model = match &network.source {
-            Source::Onnx { path } => Some(path.clone()),
-            Source::Architecture(_) => None,
-        };
-        Self { model }
-    }
-
     /// The elements of a stored tensor or parameter; `None` where there are none, too many, or the
     /// file cannot be read (whoever needs them for the run says so).
     pub(crate) fn read(&self, network: &Network, id: ValueId) -> Option<HostTensor> {
@@ -46,30 +29,10 @@ impl Values {
             }
             _ => return None,
         };
-        let count = element_count(&shape).filter(|&n| n <= LARGEST)?;
-        let length = u64::try_from(count.checked_mul(element.size()?)?).ok()?;
-        match payload {
-            Payload::Absent => None,
-            Payload::Filled(x) => {
-                let data = match element {
-                    ElementType::F64 => HostData::F64(vec![*x; count]),
-                    _ => HostData::F32(vec![*x as f32; count]),
-                };
-                HostTensor::new(shape, element, data)
-            }
-            Payload::Held(tensor) => Some(tensor.clone()),
-            Payload::Raw(range) => {
-                let start = u64::try_from(range.start).ok()?;
-                (u64::try_from(range.len()).ok()? == length).then_some(())?;
-                let bytes = read_at(self.model.as_deref()?, start, length)?;
-                decode(shape, element, &bytes)
-            }
-            Payload::External { path, bytes } => {
-                (bytes.end.checked_sub(bytes.start)? >= length).then_some(())?;
-                let bytes = read_at(path, bytes.start, length)?;
-                decode(shape, element, &bytes)
-            }
-        }
+        let count = element_count(&shape)?;
+        let held = matches!(payload, Payload::Held(_) | Payload::Filled(_));
+        let wanted = count <= LARGEST && (held || element.is_float());
+        wanted.then(|| network.elements(payload, &shape, element).ok())?
     }
 
     fn floats(&self, network: &Network, id: ValueId) -> Option<HostTensor> {
@@ -190,35 +153,4 @@ fn on_circle(a: Option<&f32>, b: Option<&f32>) -> bool {
         (Some(a), Some(b)) => (a * a + b * b - 1.0).abs() < 4e-3,
         _ => false,
     }
-}
-
-fn read_at(path: &Path, start: u64, length: u64) -> Option<Vec<u8>> {
-    let mut file = File::open(path).ok()?;
-    if file.metadata().ok()?.len() < start.checked_add(length)? {
-        return None;
-    }
-    file.seek(SeekFrom::Start(start)).ok()?;
-    let mut bytes = vec![0; usize::try_from(length).ok()?];
-    file.read_exact(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// Little-endian floats of any width.
-fn decode(shape: Vec<usize>, element: ElementType, bytes: &[u8]) -> Option<HostTensor> {
-    fn each<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
-        bytes
-            .as_chunks::<N>()
-            .0
-            .iter()
-            .map(|&b| convert(b))
-            .collect()
-    }
-    let data = match element {
-        ElementType::F32 => HostData::F32(each(bytes, f32::from_le_bytes)),
-        ElementType::F64 => HostData::F64(each(bytes, f64::from_le_bytes)),
-        ElementType::F16 => HostData::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        ElementType::Bf16 => HostData::F32(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
-        _ => return None,
-    };
-    HostTensor::new(shape, element, data)
 }

@@ -139,7 +139,7 @@ fn has_matrix(role: Role) -> bool {
 /// Marks an embedding and an output head that hold the same numbers, the one perhaps transposed:
 /// tied in the framework, stored twice by its exporter.
 fn mark_equal_tables(network: &mut Network) {
-    let values = Values::of(network);
+    let values = Values;
     let of = |network: &Network, role: Role| -> Vec<usize> {
         network
             .parameters

@@ -7,7 +7,7 @@
     missing_docs,
     reason = "the crate's own messages, compiled once more for its tests"
 )]
-#[path = "../../src/onnx/proto.rs"]
+#[path = "../../../fanin-onnx/src/proto.rs"]
 pub(crate) mod proto;
 
 use std::path::{Path, PathBuf};

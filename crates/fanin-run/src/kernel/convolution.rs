@@ -201,7 +201,11 @@ impl Convolution {
                 );
             });
             let sample = self.channels * in_len;
-            self.roll(columns, &mut out[start * sample..(start + n) * sample]);
+            fold_onto(
+                &self.window,
+                columns,
+                &mut out[start * sample..(start + n) * sample],
+            );
         }
         array(&shape, out)
     }
@@ -257,24 +261,6 @@ impl Convolution {
             });
         }
         array(&shape, out)
-    }
-
-    /// Columns of unrolled windows added to where their elements came from.
-    fn roll(&self, unrolled: &[f32], out: &mut [f32]) {
-        let w = &self.window;
-        let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
-        if out.is_empty() || unrolled.is_empty() {
-            return;
-        }
-        out.par_chunks_mut(in_len)
-            .enumerate()
-            .for_each(|(c, plane)| {
-                let rows = &unrolled[c * k_len * out_len..][..k_len * out_len];
-                for_taps(w, |tap, o, i, len| {
-                    let row = &rows[tap * out_len + o..][..len];
-                    add_strided(&mut plane[i..], w.stride[2], row, 1.0);
-                });
-            });
     }
 
     fn depthwise_forward(&self, x: &[f32], weights: &[f32]) -> Buffer {
@@ -356,7 +342,48 @@ impl Convolution {
     }
 }
 
-fn product(sizes: Sizes, left: &impl Panels, right: &impl Panels, out: &mut [f32], alone: bool) {
+/// Columns of unrolled windows, `[planes, window, output]`, added to where their elements came from.
+fn fold_onto(w: &Window, unrolled: &[f32], out: &mut [f32]) {
+    let (in_len, out_len, k_len) = (w.input_len(), w.output_len(), w.kernel_len());
+    if out.is_empty() || unrolled.is_empty() {
+        return;
+    }
+    out.par_chunks_mut(in_len)
+        .enumerate()
+        .for_each(|(c, plane)| {
+            let rows = &unrolled[c * k_len * out_len..][..k_len * out_len];
+            for_taps(w, |tap, o, i, len| {
+                let row = &rows[tap * out_len + o..][..len];
+                add_strided(&mut plane[i..], w.stride[2], row, 1.0);
+            });
+        });
+}
+
+/// The planes that columns of unrolled windows, `[planes, window, output]`, add up to.
+pub(crate) fn fold(window: &Window, planes: usize, unrolled: &[f32]) -> Buffer {
+    let mut out = Buffer::zeros(planes * window.input_len());
+    fold_onto(window, unrolled, &mut out);
+    out
+}
+
+/// The elements of all windows over planes, `[planes, window, output]`; zero where a window reaches outside.
+pub(crate) fn unfold(window: &Window, planes: usize, x: &[f32]) -> Buffer {
+    let (in_len, out_len, k_len) = (window.input_len(), window.output_len(), window.kernel_len());
+    let mut out = Buffer::zeros(planes * k_len * out_len);
+    for_chunks(&mut out, k_len * out_len, |c, rows| {
+        let plane = &x[c * in_len..][..in_len];
+        for_taps(window, |tap, o, i, len| {
+            let row = &mut rows[tap * out_len + o..][..len];
+            let from = plane[i..].iter().step_by(window.stride[2]);
+            for (to, &v) in row.iter_mut().zip(from) {
+                *to = v;
+            }
+        });
+    });
+    out
+}
+
+fn product(sizes: Sizes, left: &dyn Panels, right: &dyn Panels, out: &mut [f32], alone: bool) {
     if alone {
         multiply_alone(sizes, left, right, out, false);
     } else {
@@ -366,8 +393,13 @@ fn product(sizes: Sizes, left: &impl Panels, right: &impl Panels, out: &mut [f32
 
 /// Planes of an input with its padding around, so that every element of every window is there; what no window
 /// reaches is left out.
+///
+/// Where the padding would be much larger than input and windows together, which is a strange model, planes
+/// stay as they are and each element is looked for.
 struct Padded<'a> {
     planes: Planes<'a>,
+    /// Where elements have to be looked for.
+    bare: Option<Window>,
     /// Elements of one plane.
     plane: usize,
     /// From one window to the next, along each axis.
@@ -384,11 +416,26 @@ enum Planes<'a> {
 
 impl<'a> Padded<'a> {
     fn new(x: &'a [f32], window: &Window, planes: usize) -> Self {
+        let in_len = window.input_len();
         let reach = |k: usize| {
             let last = window.output[k].max(1) - 1;
-            last * window.stride[k] + (window.kernel[k] - 1) * window.dilation[k] + 1
+            let windows = last.saturating_mul(window.stride[k]);
+            let taps = (window.kernel[k] - 1).saturating_mul(window.dilation[k]);
+            windows.saturating_add(taps).saturating_add(1)
         };
         let size = [reach(0), reach(1), reach(2)];
+        let all = size.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+        let least = in_len.saturating_add(window.output_len().saturating_mul(window.kernel_len()));
+        if all > least.saturating_mul(4).saturating_add(1 << 10) {
+            return Self {
+                planes: Planes::Given(x),
+                bare: Some(*window),
+                plane: in_len,
+                steps: [0; 3],
+                output: window.output,
+                taps: vec![0; window.kernel_len()],
+            };
+        }
         let fits = (0..3).all(|k| window.pad[k] == 0 && size[k] <= window.input[k]);
         let size = if fits { window.input } else { size };
         let plane = size[0] * size[1] * size[2];
@@ -396,7 +443,6 @@ impl<'a> Padded<'a> {
             true => Planes::Given(x),
             false => {
                 let mut all = Buffer::unwritten(planes * plane);
-                let in_len = window.input_len();
                 for_chunks(&mut all, plane, |k, to| {
                     pad_plane(&x[k * in_len..][..in_len], window, size, to);
                 });
@@ -418,6 +464,7 @@ impl<'a> Padded<'a> {
         }
         Self {
             planes,
+            bare: None,
             plane,
             steps: [
                 window.stride[0] * size[1] * size[2],
@@ -452,6 +499,19 @@ impl<'a> Padded<'a> {
     }
 }
 
+/// The element of a plane at one element of one window, zero outside.
+fn looked_for(w: &Window, plane: &[f32], tap: usize, output: usize) -> f32 {
+    let split = |k: usize, sizes: [usize; 3]| {
+        let row = k / sizes[2];
+        [row / sizes[1], row % sizes[1], k % sizes[2]]
+    };
+    let (o, k) = (split(output, w.output), split(tap, w.kernel));
+    let at = (0..3).try_fold(0, |at, axis| {
+        Some(at * w.input[axis] + w.source(axis, o[axis], k[axis])?)
+    });
+    at.and_then(|at| plane.get(at)).copied().unwrap_or(0.0)
+}
+
 /// One plane with its padding around, cut to `size`.
 fn pad_plane(from: &[f32], window: &Window, size: [usize; 3], to: &mut [f32]) {
     to.fill(0.0);
@@ -481,6 +541,15 @@ impl Panels for Windows<'_> {
         let taps = input.taps.len();
         if outer.len() < width {
             to.fill(0.0);
+        }
+        if let Some(window) = &input.bare {
+            for (to, k) in to.chunks_exact_mut(width).zip(depth) {
+                let plane = &self.data[k / taps * input.plane..][..input.plane];
+                for (to, o) in to.iter_mut().zip(outer.clone()) {
+                    *to = looked_for(window, plane, k % taps, o);
+                }
+            }
+            return;
         }
         input.runs(outer, |before, first, n| {
             let (mut channel, mut tap) = (depth.start / taps, depth.start % taps);
@@ -535,6 +604,17 @@ impl Panels for Taps<'_> {
         let outputs: usize = input.output.iter().product();
         if outer.len() < width {
             to.fill(0.0);
+        }
+        if let Some(window) = &input.bare {
+            for (to, at) in to.chunks_exact_mut(width).zip(depth) {
+                let (sample, o) = (at / outputs, at % outputs);
+                let data = &self.data[sample * self.sample..];
+                for (to, k) in to.iter_mut().zip(outer.clone()) {
+                    let plane = &data[k / taps * input.plane..][..input.plane];
+                    *to = looked_for(window, plane, k % taps, o);
+                }
+            }
+            return;
         }
         let places: Vec<usize> = outer
             .map(|k| k / taps * input.plane + input.taps[k % taps])
@@ -640,4 +720,123 @@ fn dot_strided(a: &[f32], b: &[f32], stride: usize) -> f32 {
         }
     }
     lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::full;
+
+    fn wave(shape: &[usize], step: f32) -> Array {
+        let n: usize = shape.iter().product();
+        let data: Vec<f32> = (0..n).map(|k| (k as f32 * step).sin()).collect();
+        array(shape, data)
+    }
+
+    /// The output by its definition.
+    fn plain(c: &Convolution, x: &[f32], weights: &[f32]) -> Vec<f32> {
+        let w = &c.window;
+        let (in_len, out_len, taps) = (w.input_len(), w.output_len(), w.kernel_len());
+        let (each, features) = (c.channels / c.groups, c.features / c.groups);
+        let at = |k: usize| {
+            let (n, f, o) = (
+                k / (c.features * out_len),
+                k / out_len % c.features,
+                k % out_len,
+            );
+            let terms = (0..each * taps).map(|d| {
+                let channel = f / features * each + d / taps;
+                let plane = &x[(n * c.channels + channel) * in_len..][..in_len];
+                weights[f * each * taps + d] * looked_for(w, plane, d % taps, o)
+            });
+            terms.sum()
+        };
+        (0..c.batch * c.features * out_len).map(at).collect()
+    }
+
+    fn dot(a: &Array, b: &Array) -> f64 {
+        let pairs = Dense::new(a);
+        let pairs = pairs.iter().zip(Dense::new(b).to_vec());
+        pairs.map(|(&a, b)| f64::from(a) * f64::from(b)).sum()
+    }
+
+    #[test]
+    fn all_ways_of_computing_agree_with_the_definition() {
+        let window = |input: [usize; 3], output, kernel, stride, dilation, pad| Window {
+            input,
+            output,
+            kernel,
+            stride,
+            dilation,
+            pad,
+        };
+        let windows = [
+            window([1, 7, 9], [1, 7, 9], [1, 3, 3], [1; 3], [1; 3], [0, 1, 1]),
+            window(
+                [1, 8, 9],
+                [1, 4, 4],
+                [1, 3, 3],
+                [1, 2, 2],
+                [1; 3],
+                [0, 1, 0],
+            ),
+            window([1, 6, 5], [1, 3, 5], [1, 2, 1], [1, 2, 1], [1; 3], [0; 3]),
+            window([1, 5, 6], [1, 5, 6], [1; 3], [1; 3], [1; 3], [0; 3]),
+            window(
+                [3, 4, 5],
+                [4, 5, 3],
+                [2, 2, 3],
+                [1; 3],
+                [1, 1, 2],
+                [1, 1, 1],
+            ),
+            // More padding than the window reaches, and far too much of it.
+            window([1, 4, 5], [1, 8, 5], [1, 3, 3], [1; 3], [1; 3], [0, 3, 1]),
+            window(
+                [1, 4, 5],
+                [1, 3, 2],
+                [1, 2, 2],
+                [1, 900, 900],
+                [1; 3],
+                [0, 900, 0],
+            ),
+        ];
+        for window in windows {
+            for (channels, features, groups) in [(3, 5, 1), (4, 6, 2), (4, 8, 4)] {
+                let c = Convolution {
+                    batch: 2,
+                    channels,
+                    features,
+                    groups,
+                    window,
+                };
+                let x = wave(&[2, channels, window.input_len()], 0.37);
+                let weights = wave(&[features, channels / groups, window.kernel_len()], 0.73);
+                let y = c.forward(&x, &weights);
+                let want = plain(&c, &Dense::new(&x), &Dense::new(&weights));
+                for (&got, want) in Dense::new(&y).iter().zip(want) {
+                    assert!((got - want).abs() < 1e-5, "{c:?}: {got} {want}");
+                }
+                // The output is linear in both, so the gradients give back the same inner product.
+                let g = wave(&[2, features, window.output_len()], 0.91);
+                let all = dot(&y, &g);
+                let of_input = dot(&x, &c.input_gradient(&weights, &g));
+                let of_weights = dot(&weights, &c.weight_gradient(&x, &g));
+                assert!((of_input - all).abs() < 1e-4, "{c:?}: {of_input} {all}");
+                assert!((of_weights - all).abs() < 1e-4, "{c:?}: {of_weights} {all}");
+            }
+        }
+    }
+
+    #[test]
+    fn folding_is_the_transpose_of_unfolding() {
+        let window = Window::new(&[6, 5], &[3, 3], &[2, 3], &[2, 1], &[1, 1], &[0, 0]);
+        let x = wave(&[2, window.input_len()], 0.37);
+        let columns = unfold(&window, 2, &Dense::new(&x));
+        let other = wave(&[columns.len()], 0.53);
+        let back = array(x.shape(), fold(&window, 2, &Dense::new(&other)));
+        let columns = array(&[columns.len()], columns);
+        assert!((dot(&columns, &other) - dot(&x, &back)).abs() < 1e-4);
+        assert_eq!(dot(&full(&[3], 1.0), &full(&[3], 2.0)), 6.0);
+    }
 }

@@ -18,6 +18,25 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// A window over one to three axes, between an input and an output of these sizes.
+    pub(crate) fn new(
+        input: &[usize],
+        output: &[usize],
+        kernel: &[usize],
+        stride: &[usize],
+        dilation: &[usize],
+        pad: &[usize],
+    ) -> Self {
+        Self {
+            input: three(input, 1),
+            output: three(output, 1),
+            kernel: three(kernel, 1),
+            stride: three(stride, 1),
+            dilation: three(dilation, 1),
+            pad: three(pad, 0),
+        }
+    }
+
     /// Elements of the input per channel.
     pub(crate) fn input_len(&self) -> usize {
         self.input.iter().product()
@@ -82,19 +101,6 @@ impl Window {
     }
 }
 
-/// Attributes of a window as ONNX states them, and what they come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spatial {
-    /// Size of the window per axis.
-    pub(crate) kernel: Vec<usize>,
-    /// Stride per axis.
-    pub(crate) stride: Vec<usize>,
-    /// Dilation per axis.
-    pub(crate) dilation: Vec<usize>,
-    /// Added elements before and after each axis.
-    pub(crate) pads: Vec<(usize, usize)>,
-}
-
 /// Three axes from at most three; missing ones lead.
 pub(crate) fn three(values: &[usize], missing: usize) -> [usize; 3] {
     let mut all = [missing; 3];
@@ -103,19 +109,4 @@ pub(crate) fn three(values: &[usize], missing: usize) -> [usize; 3] {
         *slot = v;
     }
     all
-}
-
-impl Spatial {
-    /// The window over an input, for an output of the given size.
-    pub(crate) fn window(&self, input: &[usize], output: &[usize]) -> Window {
-        let pads: Vec<usize> = self.pads.iter().map(|p| p.0).collect();
-        Window {
-            input: three(input, 1),
-            output: three(output, 1),
-            kernel: three(&self.kernel, 1),
-            stride: three(&self.stride, 1),
-            dilation: three(&self.dilation, 1),
-            pad: three(&pads, 0),
-        }
-    }
 }

@@ -1,8 +1,6 @@
 //! Functions of whole rows: an axis (or several) is brought last, and each row is mapped alone.
 
-use rayon::prelude::*;
-
-use crate::array::{CHUNK, Dense, array, dims};
+use crate::array::{Dense, array, dims, share_out};
 use crate::kernel::shape::{permute, reshape};
 use crate::pool::Buffer;
 use crate::tape::{Var, record};
@@ -17,17 +15,9 @@ pub(crate) fn map_rows(
 ) -> Buffer {
     let rows = x.len().checked_div(width).unwrap_or(0);
     let mut out = Buffer::unwritten(rows * out_width);
-    if out.is_empty() {
-        return out;
-    }
-    let block = (CHUNK / width.max(out_width)).max(1);
-    out.par_chunks_mut(block * out_width)
-        .zip(x.par_chunks(block * width))
-        .for_each(|(out, x)| {
-            for (o, r) in out.chunks_mut(out_width).zip(x.chunks(width)) {
-                f(r, o);
-            }
-        });
+    share_out(&mut out, out_width, width.max(out_width), &|k, out| {
+        f(&x[k * width..(k + 1) * width], out);
+    });
     out
 }
 
@@ -91,19 +81,18 @@ fn row_gradients(
         dx.fill(0.0);
         return dx;
     }
-    let block = (CHUNK / width.max(out_width)).max(1);
-    dx.par_chunks_mut(block * width)
-        .zip(x.par_chunks(block * width))
-        .zip(
-            y.par_chunks(block * out_width)
-                .zip(g.par_chunks(block * out_width)),
-        )
-        .for_each(|((dx, x), (y, g))| {
-            let rows = dx.chunks_mut(width).zip(x.chunks(width));
-            for ((dx, x), (y, g)) in rows.zip(y.chunks(out_width).zip(g.chunks(out_width))) {
-                backward(&RowGradient { x, y, g }, dx);
-            }
-        });
+    share_out(&mut dx, width, width.max(out_width), &|k, dx| {
+        let (own, other) = (
+            k * width..(k + 1) * width,
+            k * out_width..(k + 1) * out_width,
+        );
+        let row = RowGradient {
+            x: &x[own],
+            y: &y[other.clone()],
+            g: &g[other],
+        };
+        backward(&row, dx);
+    });
     dx
 }
 

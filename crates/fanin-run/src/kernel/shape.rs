@@ -43,6 +43,17 @@ pub(crate) struct Range {
     pub(crate) step: isize,
 }
 
+impl Range {
+    /// All of an axis.
+    pub(crate) fn whole(len: usize) -> Self {
+        Self {
+            start: 0,
+            len,
+            step: 1,
+        }
+    }
+}
+
 fn sliced(x: &Array, ranges: &[Range]) -> Array {
     if ranges.iter().any(|r| r.len == 0) {
         let shape: Vec<usize> = ranges.iter().map(|r| r.len).collect();

@@ -1,6 +1,9 @@
 //! Products that sum over axes: matrix products and `Einsum`.
 
-use super::{Answer, Call, Operator, one};
+use fanin_network::operator::{Gemm, MatMul};
+
+use super::unary::fused;
+use super::{Answer, Call, one};
 use crate::kernel::elementwise::{add, affine};
 use crate::kernel::index::take;
 use crate::kernel::linear::matmul;
@@ -8,49 +11,66 @@ use crate::kernel::reduce::sum_over;
 use crate::kernel::shape::{broadcast, permute, reshape};
 use crate::tape::Var;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "MatMul" => |call| one(matmul(&call.var(0)?, &call.var(1)?)?),
-        "Gemm" => gemm,
-        "Einsum" => einsum,
-        "Det" => determinant,
-        _ => return None,
-    })
+fn scaled(v: Var, factor: f32) -> Var {
+    match factor {
+        1.0 => v,
+        factor => affine(&v, factor, 0.0),
+    }
 }
 
-fn gemm(call: &Call<'_>) -> Answer {
-    let operand = |k: usize, flag: &str| -> Result<Var, String> {
+/// The product, and onnxruntime's with operands turned and a factor.
+pub(super) fn matmul_op(product: MatMul, call: &Call<'_>) -> Answer {
+    let operand = |k: usize, turned: bool, batch: bool| -> Result<Var, String> {
+        let v = call.var(k)?;
+        let rank = v.dims().len();
+        if !(turned || batch) || (rank < 2 && !batch) {
+            // A vector has nothing to turn, as in onnxruntime.
+            return Ok(v);
+        }
+        let mut order: Vec<usize> = (0..rank).collect();
+        if batch {
+            if rank < 3 {
+                return Err(format!(
+                    "input {k} must have three axes for its batch axis to move"
+                ));
+            }
+            let first = order.remove(0);
+            order.insert(rank - 2, first);
+        }
+        if turned {
+            order.swap(rank - 2, rank - 1);
+        }
+        Ok(permute(&v, &order))
+    };
+    let a = operand(0, product.transpose_a, product.transpose_batch_a)?;
+    let b = operand(1, product.transpose_b, product.transpose_batch_b)?;
+    one(scaled(matmul(&a, &b)?, product.alpha))
+}
+
+pub(super) fn gemm(gemm: &Gemm, call: &Call<'_>) -> Answer {
+    let operand = |k: usize, turned: bool| -> Result<Var, String> {
         let v = call.var(k)?;
         if v.dims().len() != 2 {
             return Err(format!("input {k} must have two axes"));
         }
-        Ok(if call.attributes().int(flag, 0) != 0 {
-            permute(&v, &[1, 0])
-        } else {
-            v
-        })
+        Ok(if turned { permute(&v, &[1, 0]) } else { v })
     };
-    let scaled = |v: Var, name: &str| match call.attributes().float(name, 1.0) {
-        1.0 => v,
-        s => affine(&v, s, 0.0),
-    };
-    let product = scaled(
-        matmul(&operand(0, "transA")?, &operand(1, "transB")?)?,
-        "alpha",
-    );
-    match call.optional(2)? {
-        None => one(product),
+    let (a, b) = (operand(0, gemm.transpose_a)?, operand(1, gemm.transpose_b)?);
+    let product = scaled(matmul(&a, &b)?, gemm.alpha);
+    let sum = match call.optional(2)? {
+        None => product,
         Some(c) => {
             let shape = product.dims();
-            let sum = add(&product, &scaled(c, "beta"))?;
+            let sum = add(&product, &scaled(c, gemm.beta))?;
             if sum.dims() != shape {
                 return Err(format!(
                     "input 2 does not broadcast to the product's shape {shape:?}"
                 ));
             }
-            one(sum)
+            sum
         }
-    }
+    };
+    one(fused(gemm.activation, sum))
 }
 
 /// A value whose axes are named.
@@ -169,8 +189,7 @@ fn parse(term: &str, rank: Option<usize>) -> Result<Vec<u16>, String> {
     Ok(labels)
 }
 
-fn einsum(call: &Call<'_>) -> Answer {
-    let equation = call.attributes().str("equation", "");
+pub(super) fn einsum(equation: &str, call: &Call<'_>) -> Answer {
     let (left, right) = match equation.split_once("->") {
         Some((l, r)) => (l, Some(r)),
         None => (equation, None),
@@ -315,7 +334,7 @@ fn contract(a: Term, b: Term, keep: impl Fn(u16) -> bool) -> Result<Term, String
 }
 
 /// `Det` by elimination with pivots; its gradient is `det * inverse transposed`.
-fn determinant(call: &Call<'_>) -> Answer {
+pub(super) fn determinant(call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let [lead @ .., n, m] = shape.as_slice() else {

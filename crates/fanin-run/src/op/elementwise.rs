@@ -1,97 +1,45 @@
-//! Arithmetic, roots, exponentials and trigonometry, element by element.
+//! Arithmetic of two and more values, choices, casts and dropout.
 
-use super::{Answer, Call, Operator, one};
+use fanin_network::operator::{Binary, Variadic};
+
+use super::{Answer, Call, one};
 use crate::kernel::elementwise::{
-    add, affine, binary, broadcast_shape, divide, map, multiply, select, subtract, unary,
+    add, affine, binary, broadcast_shape, divide, multiply, select, subtract, unary,
     unary_of_output,
 };
 use crate::tape::Var;
 use crate::value::{Item, to_array};
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "Add" => |call| one(add(&call.var(0)?, &call.var(1)?)?),
-        "Sub" => |call| one(subtract(&call.var(0)?, &call.var(1)?)?),
-        "Mul" => |call| one(multiply(&call.var(0)?, &call.var(1)?)?),
-        "Div" => |call| one(divide(&call.var(0)?, &call.var(1)?)?),
-        "Pow" => power,
-        "Mod" => modulo,
-        "Sum" => |call| one(variadic(call, add)?),
-        "Mean" => |call| {
-            let n = call.inputs.len().max(1) as f32;
-            one(affine(&variadic(call, add)?, 1.0 / n, 0.0))
-        },
-        // At a tie each gets half, as in torch.
-        "Max" => |call| one(variadic(call, |a, b| extreme(a, b, |x, y| x > y))?),
-        "Min" => |call| one(variadic(call, |a, b| extreme(a, b, |x, y| x < y))?),
-        "Where" => choose,
-        "Abs" => |call| one(unary(&call.var(0)?, f32::abs, sign)),
-        "Neg" => |call| one(affine(&call.var(0)?, -1.0, 0.0)),
-        "Exp" => |call| one(unary_of_output(&call.var(0)?, f32::exp, |y| y)),
-        "Log" => |call| one(unary(&call.var(0)?, f32::ln, |x| 1.0 / x)),
-        "Sqrt" => |call| one(unary_of_output(&call.var(0)?, f32::sqrt, |y| 0.5 / y)),
-        "Reciprocal" => |call| one(unary_of_output(&call.var(0)?, |x| 1.0 / x, |y| -y * y)),
-        "Erf" => |call| {
-            const SLOPE: f32 = std::f32::consts::FRAC_2_SQRT_PI;
-            one(unary(&call.var(0)?, libm::erff, |x| SLOPE * (-x * x).exp()))
-        },
-        "Sin" => |call| one(unary(&call.var(0)?, f32::sin, f32::cos)),
-        "Cos" => |call| one(unary(&call.var(0)?, f32::cos, |x| -x.sin())),
-        "Tan" => |call| one(unary_of_output(&call.var(0)?, f32::tan, |y| 1.0 + y * y)),
-        "Asin" => |call| {
-            one(unary(&call.var(0)?, f32::asin, |x| {
-                1.0 / (1.0 - x * x).sqrt()
-            }))
-        },
-        "Acos" => |call| {
-            one(unary(&call.var(0)?, f32::acos, |x| {
-                -1.0 / (1.0 - x * x).sqrt()
-            }))
-        },
-        "Atan" => |call| one(unary(&call.var(0)?, f32::atan, |x| 1.0 / (1.0 + x * x))),
-        "Sinh" => |call| one(unary(&call.var(0)?, f32::sinh, f32::cosh)),
-        "Cosh" => |call| one(unary(&call.var(0)?, f32::cosh, f32::sinh)),
-        "Asinh" => |call| {
-            one(unary(&call.var(0)?, f32::asinh, |x| {
-                1.0 / (x * x + 1.0).sqrt()
-            }))
-        },
-        "Acosh" => |call| {
-            one(unary(&call.var(0)?, f32::acosh, |x| {
-                1.0 / (x * x - 1.0).sqrt()
-            }))
-        },
-        "Atanh" => |call| one(unary(&call.var(0)?, f32::atanh, |x| 1.0 / (1.0 - x * x))),
-        "Floor" => |call| flat(call, f32::floor),
-        "Ceil" => |call| flat(call, f32::ceil),
-        "Round" => |call| flat(call, f32::round_ties_even),
-        "Sign" => |call| flat(call, sign),
-        "Cast" | "CastLike" => cast,
-        "Identity" => |call| Ok(vec![call.required(0)?.clone()]),
-        "Dropout" => dropout,
-        _ => return None,
+pub(super) fn binary_op(operator: Binary, call: &Call<'_>) -> Answer {
+    if operator == Binary::Pow {
+        return power(call);
+    }
+    let (a, b) = (call.var(0)?, call.var(1)?);
+    one(match operator {
+        Binary::Add => add(&a, &b)?,
+        Binary::Sub => subtract(&a, &b)?,
+        Binary::Mul => multiply(&a, &b)?,
+        Binary::Div => divide(&a, &b)?,
+        Binary::Mod { fmod } => modulo(fmod, &a, &b)?,
+        Binary::Pow => return power(call),
     })
 }
 
-fn sign(x: f32) -> f32 {
-    if x == 0.0 || x.is_nan() {
-        x
-    } else {
-        x.signum()
-    }
-}
-
-/// A step function: its derivative is zero wherever it has one, so nothing goes on the tape.
-fn flat(call: &Call<'_>, f: fn(f32) -> f32) -> Answer {
-    one(Var::constant(map(call.var(0)?.array(), f)))
-}
-
-fn variadic(call: &Call<'_>, f: impl Fn(&Var, &Var) -> Result<Var, String>) -> Result<Var, String> {
+pub(super) fn variadic(operator: Variadic, call: &Call<'_>) -> Answer {
+    let pair = |a: &Var, b: &Var| match operator {
+        Variadic::Sum | Variadic::Mean => add(a, b),
+        // At a tie each gets half, as in torch.
+        Variadic::Max => extreme(a, b, |x, y| x > y),
+        Variadic::Min => extreme(a, b, |x, y| x < y),
+    };
     let mut total = call.var(0)?;
     for k in 1..call.inputs.len() {
-        total = f(&total, &call.var(k)?)?;
+        total = pair(&total, &call.var(k)?)?;
     }
-    Ok(total)
+    one(match operator {
+        Variadic::Mean => affine(&total, 1.0 / call.inputs.len().max(1) as f32, 0.0),
+        Variadic::Sum | Variadic::Max | Variadic::Min => total,
+    })
 }
 
 fn extreme(a: &Var, b: &Var, first: fn(f32, f32) -> bool) -> Result<Var, String> {
@@ -157,16 +105,9 @@ fn power(call: &Call<'_>) -> Answer {
 }
 
 /// `Mod` of floats; the quotient is constant wherever there is a derivative.
-fn modulo(call: &Call<'_>) -> Answer {
-    let (a, b) = (call.var(0)?, call.var(1)?);
-    if call.attributes().int("fmod", 0) != 0 {
-        return one(binary(
-            &a,
-            &b,
-            |x, y| x % y,
-            |_, _| 1.0,
-            |x, y| -(x / y).trunc(),
-        )?);
+fn modulo(fmod: bool, a: &Var, b: &Var) -> Result<Var, String> {
+    if fmod {
+        return binary(a, b, |x, y| x % y, |_, _| 1.0, |x, y| -(x / y).trunc());
     }
     // The remainder takes the divisor's sign, as in Python.
     let floored = |x: f32, y: f32| {
@@ -177,42 +118,34 @@ fn modulo(call: &Call<'_>) -> Answer {
             r
         }
     };
-    one(binary(
-        &a,
-        &b,
-        floored,
-        |_, _| 1.0,
-        |x, y| -(x / y).floor(),
-    )?)
+    binary(a, b, floored, |_, _| 1.0, |x, y| -(x / y).floor())
 }
 
-fn choose(call: &Call<'_>) -> Answer {
+pub(super) fn choose(call: &Call<'_>) -> Answer {
     let condition = call.tensor(0)?;
     one(select(&to_array(&condition), &call.var(1)?, &call.var(2)?)?)
 }
 
-/// `Cast` and `CastLike` of a float: to another float nothing changes, since all run in f32;
-/// to anything else it leaves the tape.
-fn cast(call: &Call<'_>) -> Answer {
-    let float = match call.node.op.as_str() {
-        "CastLike" => match call.required(1)? {
-            Item::Float(_) => true,
-            Item::Host(t) => t.element.is_float(),
-            Item::Sequence(_) => false,
-        },
-        _ => {
-            let to = i32::try_from(call.attributes().int("to", 1)).unwrap_or(0);
-            fanin_network::ElementType::from_onnx(to).is_float()
-        }
-    };
-    if float {
+/// A cast of a float: to another float nothing changes, since all run in f32; to anything else it leaves
+/// the tape.
+pub(super) fn cast(to_float: bool, call: &Call<'_>) -> Answer {
+    if to_float {
         return one(call.var(0)?);
     }
     super::host::evaluate(call)?.ok_or_else(|| "a cast to this type is not supported".to_owned())
 }
 
+pub(super) fn cast_like(call: &Call<'_>) -> Answer {
+    let to_float = match call.required(1)? {
+        Item::Float(_) => true,
+        Item::Host(t) => t.element.is_float(),
+        Item::Sequence(_) => false,
+    };
+    cast(to_float, call)
+}
+
 /// `Dropout` is off: the identity, with a mask of ones.
-fn dropout(call: &Call<'_>) -> Answer {
+pub(super) fn dropout(call: &Call<'_>) -> Answer {
     let x = call.required(0)?.clone();
     let shape = x.shape();
     let mut outputs = vec![x];

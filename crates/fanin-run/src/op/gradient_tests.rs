@@ -9,7 +9,7 @@ use crate::value::{Item, to_array};
 
 /// One input of a case.
 #[derive(Clone)]
-enum In {
+pub(super) enum In {
     /// Its gradient is checked.
     Tracked(HostTensor),
     /// Given as it is.
@@ -17,11 +17,11 @@ enum In {
     Missing,
 }
 
-struct Case {
-    node: Node,
-    inputs: Vec<In>,
+pub(super) struct Case {
+    pub(super) node: Node,
+    pub(super) inputs: Vec<In>,
     /// Outputs that enter the loss.
-    outputs: usize,
+    pub(super) outputs: usize,
 }
 
 /// Distinct numbers in -1.7 to 1.7, evenly spread and out of order, none at a round number.
@@ -207,7 +207,7 @@ fn gradients(case: &Case) -> Vec<(usize, Vec<f32>)> {
     all
 }
 
-fn check(case: &Case) {
+pub(super) fn check(case: &Case) {
     const STEP: f32 = 0.004;
     for (input, gradient) in gradients(case) {
         let In::Tracked(tensor) = &case.inputs[input] else {

@@ -4,19 +4,8 @@ use std::sync::Arc;
 
 use fanin_network::{HostTensor, fold};
 
-use super::{Answer, Call, Operator};
+use super::{Answer, Call};
 use crate::value::Item;
-
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "Shape" | "Size" => sizes,
-        "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" | "Xor"
-        | "Not" | "IsNaN" | "IsInf" | "BitShift" | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor"
-        | "BitwiseNot" | "Range" | "NonZero" | "ArgMax" | "ArgMin" | "Constant"
-        | "ConstantOfShape" | "EyeLike" | "OneHot" => plain,
-        _ => return None,
-    })
-}
 
 /// The outputs by the evaluator that folds constants; `None` where it does not know the operator.
 pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Vec<Item>>, String> {
@@ -31,8 +20,8 @@ pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Vec<Item>>, String> {
     let inputs: Vec<Option<&HostTensor>> = inputs.iter().map(Option::as_deref).collect();
     let outputs = fold::evaluate(
         &call.node.op,
-        call.opset(),
-        call.attributes(),
+        call.node.opset,
+        &call.node.attributes,
         &inputs,
         call.outputs(),
     )?;
@@ -40,32 +29,29 @@ pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Vec<Item>>, String> {
 }
 
 /// An operator no gradient goes through.
-fn plain(call: &Call<'_>) -> Answer {
+pub(super) fn plain(call: &Call<'_>) -> Answer {
     evaluate(call)?
         .ok_or_else(|| "element types or sizes of the inputs are not supported".to_owned())
 }
 
-/// `Shape` and `Size` read no elements, so none are copied for them.
-fn sizes(call: &Call<'_>) -> Answer {
-    let shape: Vec<i64> = call
-        .required(0)?
-        .shape()
-        .iter()
-        .map(|&d| d as i64)
-        .collect();
-    if call.node.op == "Size" {
-        let n: i64 = shape.iter().product();
-        return Ok(HostTensor::i64(Vec::new(), vec![n])
-            .map(Item::host)
-            .into_iter()
-            .collect());
-    }
+/// The sizes of some axes; no elements are read for it.
+pub(super) fn shape(start: i64, end: Option<i64>, call: &Call<'_>) -> Answer {
+    let shape = call.required(0)?.shape();
     let rank = shape.len() as i64;
     let bound = |v: i64| (if v < 0 { v + rank } else { v }).clamp(0, rank) as usize;
-    let start = bound(call.attributes().int("start", 0));
-    let end = bound(call.attributes().int("end", rank)).max(start);
-    let part = shape[start..end].to_vec();
+    let start = bound(start);
+    let end = bound(end.unwrap_or(rank)).max(start);
+    let part: Vec<i64> = shape[start..end].iter().map(|&d| d as i64).collect();
     Ok(HostTensor::i64(vec![part.len()], part)
+        .map(Item::host)
+        .into_iter()
+        .collect())
+}
+
+/// How many elements there are; none is read for it.
+pub(super) fn size(call: &Call<'_>) -> Answer {
+    let n: usize = call.required(0)?.shape().iter().product();
+    Ok(HostTensor::i64(Vec::new(), vec![n as i64])
         .map(Item::host)
         .into_iter()
         .collect())

@@ -1,13 +1,13 @@
-//! The operators, one family per file.
+//! What each operator computes, one family per file: forward and backward of one rule together.
 //!
-//! Each family has a function from the operator's name to what computes it. An operator gets a
-//! [`Call`], checks what it is given, and returns its outputs or one sentence; the caller adds the
-//! node's name and the shapes of its inputs.
+//! [`rule`] is the one place that says which operators can be run. An operator gets a [`Call`], checks
+//! what it is given, and returns its outputs or one sentence; the caller adds the node's name and the
+//! shapes of its inputs.
 
-mod activation;
 mod attention;
 mod contract;
 mod convolution;
+mod deform;
 mod elementwise;
 #[cfg(test)]
 mod gradient_tests;
@@ -16,17 +16,22 @@ mod movement;
 mod normalize;
 mod pick;
 mod pool;
+mod quantize;
 mod recurrent;
 mod reduce;
+mod region;
 mod resize;
 mod sequence;
 mod softmax;
+#[cfg(test)]
+mod truth_tests;
+mod unary;
 
 use std::sync::Arc;
 
-use fanin_network::{Attributes, HostTensor, Network, Node};
+use fanin_network::operator::{self, Operator, Setting};
+use fanin_network::{Attribute, Attributes, HostTensor, Node};
 
-use crate::statistics::Flat;
 use crate::tape::Var;
 use crate::value::Item;
 
@@ -52,20 +57,7 @@ pub(crate) struct Call<'a> {
 /// What an operator answers: its outputs, or one sentence.
 pub(crate) type Answer = Result<Vec<Item>, String>;
 
-/// What computes an operator.
-pub(crate) type Operator = fn(&Call<'_>) -> Answer;
-
 impl Call<'_> {
-    /// The node's attributes.
-    pub(crate) fn attributes(&self) -> &Attributes {
-        &self.node.attributes
-    }
-
-    /// The version of the operator set.
-    pub(crate) fn opset(&self) -> i64 {
-        self.node.opset
-    }
-
     /// Number of outputs the node lists.
     pub(crate) fn outputs(&self) -> usize {
         self.node.outputs.len()
@@ -112,32 +104,37 @@ impl Call<'_> {
             .ok_or_else(|| format!("input {k} must be integers"))
     }
 
-    /// Integers that are an attribute in older operator sets and the k-th input in newer ones.
-    pub(crate) fn integers_or(
-        &self,
-        k: usize,
-        attribute: &str,
-    ) -> Result<Option<Vec<i64>>, String> {
-        match self.integers(k)? {
-            Some(v) => Ok(Some(v)),
-            None => Ok(self.attributes().ints(attribute).map(<[i64]>::to_vec)),
+    /// The integers of a setting; `None` where nothing states it.
+    pub(crate) fn list(&self, setting: &Setting<Vec<i64>>) -> Result<Option<Vec<i64>>, String> {
+        match setting {
+            Setting::Given(list) => Ok(Some(list.clone())),
+            Setting::Input(slot) => self.integers(*slot),
+            Setting::Absent => Ok(None),
         }
     }
 
-    /// One number that is an attribute in older operator sets and the k-th input in newer ones.
-    pub(crate) fn number_or(&self, k: usize, attribute: &str) -> Result<Option<f32>, String> {
-        if let Some(item) = self.item(k) {
-            return Ok(item.tensor()?.to_f32().first().copied());
-        }
-        Ok(match self.attributes().get(attribute) {
-            Some(fanin_network::Attribute::Float(v)) => Some(*v),
-            _ => None,
+    /// The numbers of a setting; `None` where nothing states it.
+    pub(crate) fn numbers(&self, setting: &Setting<Vec<f32>>) -> Result<Option<Vec<f32>>, String> {
+        Ok(match setting {
+            Setting::Given(list) => Some(list.clone()),
+            Setting::Input(slot) => match self.item(*slot) {
+                Some(item) => Some(item.tensor()?.to_f32()),
+                None => None,
+            },
+            Setting::Absent => None,
         })
     }
 
-    /// An axis attribute within a rank.
-    pub(crate) fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, String> {
-        axis(self.attributes().int(name, default), rank)
+    /// The one number of a setting; `None` where nothing states it.
+    pub(crate) fn number(&self, setting: &Setting<f32>) -> Result<Option<f32>, String> {
+        match setting {
+            Setting::Given(number) => Ok(Some(*number)),
+            Setting::Input(slot) => {
+                let numbers = self.numbers(&Setting::Input(*slot))?;
+                Ok(numbers.and_then(|n| n.first().copied()))
+            }
+            Setting::Absent => Ok(None),
+        }
     }
 }
 
@@ -173,57 +170,153 @@ pub(crate) fn sizes(list: &[i64], what: &str) -> Result<Vec<usize>, String> {
         .collect()
 }
 
-/// What computes a node; `None` where its operator is not known.
-pub(crate) fn lookup(node: &Node) -> Option<Operator> {
-    find(&node.domain, &node.op)
+/// What computes an operator.
+pub(crate) type Rule<'o> = Box<dyn Fn(&Call<'_>) -> Answer + 'o>;
+
+/// What computes an operator; `None` where it cannot be run.
+pub(crate) fn rule(operator: &Operator) -> Option<Rule<'_>> {
+    Some(match operator {
+        Operator::Unary(unary) => Box::new(move |call| one(unary::apply(*unary, &call.var(0)?))),
+        Operator::Clip(clip) => Box::new(move |call| unary::clip(clip, call)),
+        Operator::PRelu => Box::new(unary::prelu),
+        Operator::BiasGelu { tanh } => Box::new(move |call| unary::bias_gelu(*tanh, call)),
+        Operator::Binary(binary) => Box::new(move |call| elementwise::binary_op(*binary, call)),
+        Operator::Variadic(variadic) => {
+            Box::new(move |call| elementwise::variadic(*variadic, call))
+        }
+        Operator::Where => Box::new(elementwise::choose),
+        Operator::Identity => Box::new(move |call| Ok(vec![call.required(0)?.clone()])),
+        // A cast that does not say its type is one to f32.
+        Operator::Cast { to } => {
+            let float = to.is_none_or(|to| to.is_float());
+            Box::new(move |call| elementwise::cast(float, call))
+        }
+        Operator::CastLike => Box::new(elementwise::cast_like),
+        Operator::Dropout(_) => Box::new(elementwise::dropout),
+        Operator::QuantizeLinear(grid) => Box::new(move |call| quantize::quantize(grid, call)),
+        Operator::DequantizeLinear(grid) => Box::new(move |call| quantize::dequantize(grid, call)),
+        Operator::Softmax(softmax) => Box::new(move |call| softmax::softmax_op(softmax, call)),
+        Operator::Norm(norm) => Box::new(move |call| normalize::norm(norm, call)),
+        Operator::MatMul(product) => Box::new(move |call| contract::matmul_op(*product, call)),
+        Operator::Gemm(gemm) => Box::new(move |call| contract::gemm(gemm, call)),
+        Operator::Einsum(einsum) => Box::new(move |call| contract::einsum(&einsum.equation, call)),
+        Operator::Det => Box::new(contract::determinant),
+        Operator::Conv(conv) => Box::new(move |call| convolution::conv(conv, call)),
+        Operator::DeformConv(conv) => Box::new(move |call| deform::deform_conv(conv, call)),
+        Operator::Col2Im(window) => Box::new(move |call| deform::col2im(window, call)),
+        Operator::Pool(pool) => Box::new(move |call| pool::pool(pool, call)),
+        Operator::GlobalPool(pool) => Box::new(move |call| pool::global(*pool, call)),
+        Operator::RoiAlign(align) => Box::new(move |call| region::roi_align(align, call)),
+        Operator::Recurrent(layer) => Box::new(move |call| recurrent::recurrent(layer, call)),
+        Operator::Attention(attention) => {
+            Box::new(move |call| attention::attention(attention, call))
+        }
+        Operator::MultiHeadAttention(attention) => {
+            Box::new(move |call| attention::multi_head(attention, call))
+        }
+        Operator::GroupQueryAttention(attention) => {
+            Box::new(move |call| attention::group_query(attention, call))
+        }
+        Operator::Rotary(rotary) => Box::new(move |call| attention::rotary(rotary, call)),
+        Operator::Resize(resize) => Box::new(move |call| resize::resize(resize, call)),
+        Operator::GridSample(grid) => Box::new(move |call| resize::grid_sample(grid, call)),
+        Operator::AffineGrid { align_corners } => {
+            Box::new(move |call| region::affine_grid(*align_corners, call))
+        }
+        Operator::Reshape(reshape) => Box::new(move |call| movement::reshape_op(reshape, call)),
+        Operator::Flatten { axis } => Box::new(move |call| movement::flatten(*axis, call)),
+        Operator::Squeeze { axes } => Box::new(move |call| movement::squeeze(axes, call)),
+        Operator::Unsqueeze { axes } => Box::new(move |call| movement::unsqueeze(axes, call)),
+        Operator::Transpose { perm } => {
+            Box::new(move |call| movement::transpose(perm.as_deref(), call))
+        }
+        Operator::DepthSpace(blocks) => Box::new(move |call| movement::depth_space(*blocks, call)),
+        Operator::ReverseSequence {
+            batch_axis,
+            time_axis,
+        } => Box::new(move |call| movement::reverse_sequence(*batch_axis, *time_axis, call)),
+        Operator::Slice(slice) => Box::new(move |call| movement::slice_op(slice, call)),
+        Operator::Split(split) => Box::new(move |call| movement::split_op(split, call)),
+        Operator::Gather { axis } => Box::new(move |call| pick::gather(*axis, call)),
+        Operator::GatherElements { .. } | Operator::GatherND { .. } | Operator::Compress { .. } => {
+            Box::new(movement::by_positions)
+        }
+        Operator::TopK(top) => Box::new(move |call| pick::top_k(top, call)),
+        Operator::Trilu { upper } => Box::new(move |call| movement::trilu(*upper, call)),
+        Operator::Concat { axis } => Box::new(move |call| movement::concat_op(*axis, call)),
+        Operator::Expand => Box::new(movement::expand),
+        Operator::Tile => Box::new(movement::tile),
+        Operator::Pad(pad) => Box::new(move |call| movement::pad_op(pad, call)),
+        Operator::CenterCropPad { axes } => {
+            Box::new(move |call| movement::center_crop_pad(axes.as_deref(), call))
+        }
+        Operator::ScatterElements(scatter) => {
+            Box::new(move |call| pick::scatter_elements(scatter, call))
+        }
+        Operator::ScatterND { reduction } => {
+            Box::new(move |call| pick::scatter_nd(*reduction, call))
+        }
+        Operator::Reduce(reduce) => Box::new(move |call| reduce::reduce(reduce, call)),
+        Operator::CumSum { exclusive, reverse } => {
+            Box::new(move |call| reduce::cum_sum(*exclusive, *reverse, call))
+        }
+        Operator::Shape { start, end } => Box::new(move |call| host::shape(*start, *end, call)),
+        Operator::Size => Box::new(host::size),
+        Operator::Sequence(sequence) => Box::new(move |call| sequence::sequence(*sequence, call)),
+        // Integers, booleans and constants: the evaluator of constants computes them.
+        Operator::Compare(_)
+        | Operator::Logic(_)
+        | Operator::Bitwise(_)
+        | Operator::Arg(_)
+        | Operator::NonZero
+        | Operator::OneHot { .. }
+        | Operator::Constant { .. }
+        | Operator::ConstantOfShape { .. }
+        | Operator::Range
+        | Operator::EyeLike { .. } => Box::new(host::plain),
+        // Read, but not run.
+        Operator::Loss(_)
+        | Operator::MatMulInteger
+        | Operator::ConvInteger(_)
+        | Operator::MaxUnpool(_)
+        | Operator::MaxRoiPool(_)
+        | Operator::ProjectedAttention(_)
+        | Operator::TensorScatter(_)
+        | Operator::Unique { .. }
+        | Operator::NonMaxSuppression { .. }
+        | Operator::Random(_)
+        | Operator::Multinomial { .. }
+        | Operator::Taper(_)
+        | Operator::Opaque { .. } => return None,
+    })
 }
 
-fn find(domain: &str, op: &str) -> Option<Operator> {
-    match domain {
-        "" | "ai.onnx" => FAMILIES.iter().find_map(|family| family(op)),
-        "com.microsoft" => match op {
-            "Gelu" | "FastGelu" | "QuickGelu" | "BiasGelu" => activation::microsoft(op),
-            "SkipLayerNormalization"
-            | "SkipSimplifiedLayerNormalization"
-            | "SimplifiedLayerNormalization" => normalize::microsoft(op),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-const FAMILIES: [fn(&str) -> Option<Operator>; 15] = [
-    activation::find,
-    attention::find,
-    contract::find,
-    convolution::find,
-    elementwise::find,
-    movement::find,
-    normalize::find,
-    pick::find,
-    pool::find,
-    recurrent::find,
-    reduce::find,
-    resize::find,
-    sequence::find,
-    softmax::find,
-    host::find,
-];
-
-/// Whether an operator of a domain can be run.
-pub fn supports(domain: &str, op: &str) -> bool {
-    find(domain, op).is_some()
+/// Whether an operator can be run.
+pub fn supports(operator: &Operator) -> bool {
+    rule(operator).is_some()
 }
 
 /// The operators of ONNX's own domain that can be run, in alphabetical order.
 pub fn operators() -> Vec<&'static str> {
-    let mut all: Vec<&str> = NAMES
-        .iter()
-        .copied()
-        .filter(|op| supports("", op))
+    let mut all: Vec<&str> = operator::names()
+        .filter(|(domain, name)| domain.is_empty() && example(name).is_some_and(|o| supports(&o)))
+        .map(|(_, name)| name)
         .collect();
     all.sort_unstable();
     all
+}
+
+/// An operator of ONNX's own domain by its name alone, with what it must state.
+fn example(name: &str) -> Option<Operator> {
+    let one = || Attribute::Int(1);
+    let attributes = Attributes::default()
+        .set("to", one())
+        .set("blocksize", one())
+        .set("size", one())
+        .set("kernel_shape", Attribute::Ints(vec![1]))
+        .set("shape", Attribute::Ints(vec![1]))
+        .set("pooled_shape", Attribute::Ints(vec![1, 1]));
+    Operator::parse("", name, 21, &attributes, 1, 1).ok()
 }
 
 /// Computes a node.
@@ -231,7 +324,7 @@ pub fn operators() -> Vec<&'static str> {
 /// A node that no tracked value reaches is computed in plain memory, by the same evaluator that
 /// folds constants; so integers, masks and shape arithmetic have one meaning everywhere.
 pub(crate) fn execute(call: &Call<'_>) -> Answer {
-    let operator = lookup(call.node).ok_or("the operator is not known")?;
+    let rule = rule(&call.node.operator).ok_or("the operator cannot be run")?;
     call.inputs.iter().flatten().try_for_each(countable)?;
     let plain = call
         .inputs
@@ -241,7 +334,7 @@ pub(crate) fn execute(call: &Call<'_>) -> Answer {
     if plain && let Some(outputs) = host::evaluate(call)? {
         return Ok(outputs);
     }
-    operator(call)
+    rule(call)
 }
 
 /// Refuses shapes whose sizes, zeros left out, multiply to more than memory has places: an empty value
@@ -256,227 +349,19 @@ fn countable(item: &Item) -> Result<(), String> {
     Ok(())
 }
 
-/// The flat part of a node's operator, judged by its output.
-///
-/// Where the derivative is under 5.91 % of its largest: |tanh| > 0.97, a sigmoid within 0.015 of its
-/// ends, |softsign| > 0.757; the ends themselves of hard variants. The zero end of a clip at zero
-/// is left to the share of zeros.
-pub(crate) fn flat(network: &Network, node: &Node) -> Option<Flat> {
-    match node.op.as_str() {
-        "Tanh" => Some(Flat {
-            low: -0.97,
-            high: 0.97,
-        }),
-        "Sigmoid" => Some(Flat {
-            low: 0.015,
-            high: 0.985,
-        }),
-        "Softsign" => Some(Flat {
-            low: -0.757,
-            high: 0.757,
-        }),
-        "HardSigmoid" => Some(Flat {
-            low: 0.0,
-            high: 1.0,
-        }),
-        "Clip" => {
-            let (low, high) = clip_bounds(network, node);
-            let low = if low == 0.0 { f32::NEG_INFINITY } else { low };
-            (low.is_finite() || high.is_finite()).then_some(Flat { low, high })
-        }
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_of_onnx_has_an_example() {
+        let all = operator::names().filter(|(domain, _)| domain.is_empty());
+        let unread: Vec<&str> = all
+            .map(|(_, name)| name)
+            .filter(|n| example(n).is_none())
+            .collect();
+        assert!(unread.is_empty(), "{unread:?}");
+        let run = operators();
+        assert!(run.contains(&"Conv") && run.contains(&"RoiAlign") && !run.contains(&"Unique"));
     }
 }
-
-fn clip_bounds(network: &Network, node: &Node) -> (f32, f32) {
-    let bound = |k: usize, name: &str, default: f32| {
-        let stated = node.attributes.float(name, default);
-        let input = node.inputs.get(k).copied().flatten();
-        let constant = input
-            .and_then(|v| network.constant(v))
-            .map(HostTensor::to_f32);
-        constant.and_then(|c| c.first().copied()).unwrap_or(stated)
-    };
-    let low = bound(1, "min", f32::NEG_INFINITY);
-    let high = bound(2, "max", f32::INFINITY);
-    // The largest f32 is how older models say "no bound".
-    (
-        if low == f32::MIN {
-            f32::NEG_INFINITY
-        } else {
-            low
-        },
-        if high == f32::MAX {
-            f32::INFINITY
-        } else {
-            high
-        },
-    )
-}
-
-/// Whether a node's operator makes exact zeros of whole ranges, so that a unit can be dead.
-pub(crate) fn makes_zeros(network: &Network, node: &Node) -> bool {
-    match node.op.as_str() {
-        "Relu" | "ThresholdedRelu" => true,
-        "Clip" => clip_bounds(network, node).0 == 0.0,
-        _ => false,
-    }
-}
-
-/// All names of ONNX's own domain that a family may know.
-const NAMES: &[&str] = &[
-    "Abs",
-    "Acos",
-    "Acosh",
-    "Add",
-    "AffineGrid",
-    "And",
-    "ArgMax",
-    "ArgMin",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "Attention",
-    "AveragePool",
-    "BatchNormalization",
-    "BitShift",
-    "BitwiseAnd",
-    "BitwiseNot",
-    "BitwiseOr",
-    "BitwiseXor",
-    "Cast",
-    "CastLike",
-    "Ceil",
-    "Celu",
-    "CenterCropPad",
-    "Clip",
-    "Compress",
-    "Concat",
-    "ConcatFromSequence",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "ConvTranspose",
-    "Cos",
-    "Cosh",
-    "CumSum",
-    "DepthToSpace",
-    "Det",
-    "Div",
-    "Dropout",
-    "Einsum",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Expand",
-    "EyeLike",
-    "Flatten",
-    "Floor",
-    "GRU",
-    "Gather",
-    "GatherElements",
-    "GatherND",
-    "Gelu",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalLpPool",
-    "GlobalMaxPool",
-    "Greater",
-    "GreaterOrEqual",
-    "GridSample",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "Hardmax",
-    "Identity",
-    "InstanceNormalization",
-    "IsInf",
-    "IsNaN",
-    "LRN",
-    "LSTM",
-    "LayerNormalization",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "LogSoftmax",
-    "LpNormalization",
-    "LpPool",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Mean",
-    "MeanVarianceNormalization",
-    "Min",
-    "Mish",
-    "Mod",
-    "Mul",
-    "Neg",
-    "NonZero",
-    "Not",
-    "OneHot",
-    "Or",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "RMSNormalization",
-    "RNN",
-    "Range",
-    "Reciprocal",
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceLogSum",
-    "ReduceLogSumExp",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceMin",
-    "ReduceProd",
-    "ReduceSum",
-    "ReduceSumSquare",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "ReverseSequence",
-    "RotaryEmbedding",
-    "Round",
-    "Scatter",
-    "ScatterElements",
-    "ScatterND",
-    "Selu",
-    "SequenceAt",
-    "SequenceConstruct",
-    "SequenceEmpty",
-    "SequenceLength",
-    "Shape",
-    "Shrink",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Sinh",
-    "Size",
-    "Slice",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "SpaceToDepth",
-    "Split",
-    "SplitToSequence",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "Swish",
-    "Tan",
-    "Tanh",
-    "ThresholdedRelu",
-    "Tile",
-    "TopK",
-    "Transpose",
-    "Trilu",
-    "Unsqueeze",
-    "Upsample",
-    "Where",
-    "Xor",
-];

@@ -1,8 +1,9 @@
 //! Operators that only move elements, or add constant ones.
 
+use fanin_network::operator::{Axes, DepthSpace, Pad, PadMode, Reshape, Slice, Split};
 use fanin_network::{ElementType, HostData, HostTensor, fold};
 
-use super::{Answer, Call, Operator, axes, axis, one, sizes};
+use super::{Answer, Call, axes, axis, one, sizes};
 use crate::array::{count, dims};
 use crate::kernel::elementwise::broadcast_shape;
 use crate::kernel::index::{Picks, pick, take};
@@ -10,34 +11,12 @@ use crate::kernel::shape::{Range, broadcast, concat, pad, permute, reshape, slic
 use crate::tape::Var;
 use crate::value::Item;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "Reshape" => reshape_op,
-        "Flatten" => flatten,
-        "Squeeze" => squeeze,
-        "Unsqueeze" => unsqueeze,
-        "Transpose" => transpose,
-        "Concat" => concat_op,
-        "Split" => split_op,
-        "Slice" => slice_op,
-        "Expand" => expand,
-        "Tile" => tile,
-        "Pad" => pad_op,
-        "DepthToSpace" => depth_to_space,
-        "SpaceToDepth" => space_to_depth,
-        "ReverseSequence" => reverse_sequence,
-        "Trilu" => trilu,
-        "CenterCropPad" => center_crop_pad,
-        _ => return None,
-    })
-}
-
-fn reshape_op(call: &Call<'_>) -> Answer {
+pub(super) fn reshape_op(operator: &Reshape, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let asked = call
-        .integers_or(1, "shape")?
+        .list(&operator.shape)?
         .ok_or("the new shape is missing")?;
-    let keep_zero = call.attributes().int("allowzero", 0) != 0;
+    let keep_zero = operator.allow_zero;
     let from = x.dims();
     let mut shape = Vec::with_capacity(asked.len());
     let mut open = None;
@@ -73,10 +52,9 @@ fn reshape_op(call: &Call<'_>) -> Answer {
     one(reshape(&x, &shape))
 }
 
-fn flatten(call: &Call<'_>) -> Answer {
+pub(super) fn flatten(at: i64, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let at = call.attributes().int("axis", 1);
     let at = if at == shape.len() as i64 {
         shape.len()
     } else {
@@ -88,10 +66,10 @@ fn flatten(call: &Call<'_>) -> Answer {
     ))
 }
 
-fn squeeze(call: &Call<'_>) -> Answer {
+pub(super) fn squeeze(gone: &Axes, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let gone = match call.integers_or(1, "axes")? {
+    let gone = match call.list(gone)? {
         Some(list) => axes(&list, shape.len())?,
         None => shape.iter().map(|&d| d == 1).collect(),
     };
@@ -110,9 +88,9 @@ fn squeeze(call: &Call<'_>) -> Answer {
     one(reshape(&x, &kept))
 }
 
-fn unsqueeze(call: &Call<'_>) -> Answer {
+pub(super) fn unsqueeze(new: &Axes, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
-    let list = call.integers_or(1, "axes")?.ok_or("the axes are missing")?;
+    let list = call.list(new)?.ok_or("the axes are missing")?;
     let from = x.dims();
     let new = axes(&list, from.len() + list.len())?;
     if new.iter().filter(|&&n| n).count() != list.len() {
@@ -126,10 +104,10 @@ fn unsqueeze(call: &Call<'_>) -> Answer {
     one(reshape(&x, &shape))
 }
 
-fn transpose(call: &Call<'_>) -> Answer {
+pub(super) fn transpose(perm: Option<&[i64]>, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let rank = x.dims().len();
-    let order = match call.attributes().ints("perm") {
+    let order = match perm {
         Some(perm) => perm
             .iter()
             .map(|&p| axis(p, rank))
@@ -146,11 +124,11 @@ fn transpose(call: &Call<'_>) -> Answer {
     one(permute(&x, &order))
 }
 
-fn concat_op(call: &Call<'_>) -> Answer {
+pub(super) fn concat_op(axis: i64, call: &Call<'_>) -> Answer {
     let parts = (0..call.inputs.len())
         .map(|k| call.var(k))
         .collect::<Result<Vec<_>, _>>()?;
-    one(concat_vars(&parts, call.attributes().int("axis", 1))?)
+    one(concat_vars(&parts, axis)?)
 }
 
 pub(super) fn concat_vars(parts: &[Var], at: i64) -> Result<Var, String> {
@@ -172,17 +150,13 @@ pub(super) fn concat_vars(parts: &[Var], at: i64) -> Result<Var, String> {
     Ok(concat(&parts.iter().collect::<Vec<_>>(), at))
 }
 
-fn split_op(call: &Call<'_>) -> Answer {
+pub(super) fn split_op(operator: &Split, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let at = call.axis("axis", 0, shape.len())?;
-    let parts = match call.integers_or(1, "split")? {
+    let at = axis(operator.axis, shape.len())?;
+    let parts = match call.list(&operator.lengths)? {
         Some(list) => sizes(&list, "split")?,
-        None => even_parts(
-            shape[at],
-            usize::try_from(call.attributes().int("num_outputs", call.outputs() as i64))
-                .unwrap_or(0),
-        )?,
+        None => even_parts(shape[at], operator.parts)?,
     };
     if parts.iter().sum::<usize>() != shape[at] {
         return Err(format!(
@@ -204,17 +178,17 @@ fn even_parts(size: usize, parts: usize) -> Result<Vec<usize>, String> {
         .collect())
 }
 
-fn slice_op(call: &Call<'_>) -> Answer {
+pub(super) fn slice_op(operator: &Slice, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let starts = call
-        .integers_or(1, "starts")?
+        .list(&operator.starts)?
         .ok_or("the starts are missing")?;
-    let ends = call.integers_or(2, "ends")?.ok_or("the ends are missing")?;
-    let list = call
-        .integers_or(3, "axes")?
-        .unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = call.integers(4)?.unwrap_or_else(|| vec![1; starts.len()]);
+    let ends = call.list(&operator.ends)?.ok_or("the ends are missing")?;
+    let list = call.list(&operator.axes)?;
+    let list = list.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = call.list(&operator.steps)?;
+    let steps = steps.unwrap_or_else(|| vec![1; starts.len()]);
     if ends.len() != starts.len() || list.len() != starts.len() || steps.len() != starts.len() {
         return Err(format!(
             "starts {starts:?}, ends {ends:?}, axes {list:?} and steps {steps:?} must be of one length"
@@ -266,7 +240,7 @@ fn range(size: usize, start: i64, end: i64, step: i64) -> Result<Range, String> 
     })
 }
 
-fn expand(call: &Call<'_>) -> Answer {
+pub(super) fn expand(call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let asked = sizes(
         &call.integers(1)?.ok_or("the shape is missing")?,
@@ -275,7 +249,7 @@ fn expand(call: &Call<'_>) -> Answer {
     one(broadcast(&x, &broadcast_shape(&x.dims(), &asked)?))
 }
 
-fn tile(call: &Call<'_>) -> Answer {
+pub(super) fn tile(call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let repeats = sizes(
@@ -303,12 +277,12 @@ fn tile(call: &Call<'_>) -> Answer {
     one(x)
 }
 
-fn pad_op(call: &Call<'_>) -> Answer {
+pub(super) fn pad_op(operator: &Pad, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let rank = shape.len();
-    let list = call.integers_or(1, "pads")?.ok_or("the pads are missing")?;
-    let chosen = match call.integers(3)? {
+    let list = call.list(&operator.pads)?.ok_or("the pads are missing")?;
+    let chosen = match call.list(&operator.axes)? {
         Some(axes) => axes
             .iter()
             .map(|&a| axis(a, rank))
@@ -354,23 +328,21 @@ fn pad_op(call: &Call<'_>) -> Answer {
         .map(|p| (p.0.max(0) as usize, p.1.max(0) as usize))
         .collect();
     let mut x = slice(&x, &ranges);
-    match call.attributes().str("mode", "constant") {
-        "constant" => {
-            let value = call.number_or(2, "value")?.unwrap_or(0.0);
+    match operator.mode {
+        PadMode::Constant => {
+            let value = call.number(&operator.value)?.unwrap_or(0.0);
             one(pad(&x, &added, value))
         }
         mode => {
             for (k, &(before, after)) in added.iter().enumerate() {
                 if (before, after) != (0, 0) {
                     let d = dims(x.array())[k];
-                    if d == 0 || (mode == "reflect" && d == 1) {
-                        return Err(format!(
-                            "axis {k} has too few elements to pad by mode {mode}"
-                        ));
+                    if d == 0 || (mode == PadMode::Reflect && d == 1) {
+                        return Err(format!("axis {k} has too few elements to pad from"));
                     }
                     let source = |i: i64| border(i, d as i64, mode);
                     let all = (-(before as i64)..(d + after) as i64).map(source);
-                    x = pick(&x, k, Picks::single(all.collect::<Result<Vec<_>, _>>()?));
+                    x = pick(&x, k, Picks::single(all));
                 }
             }
             one(x)
@@ -379,64 +351,55 @@ fn pad_op(call: &Call<'_>) -> Answer {
 }
 
 /// The element that stands at place `i` outside of `0..size`.
-fn border(i: i64, size: i64, mode: &str) -> Result<usize, String> {
+fn border(i: i64, size: i64, mode: PadMode) -> usize {
     let at = match mode {
-        "edge" => i.clamp(0, size - 1),
-        "wrap" => i.rem_euclid(size),
-        "reflect" => {
+        PadMode::Edge | PadMode::Constant => i.clamp(0, size - 1),
+        PadMode::Wrap => i.rem_euclid(size),
+        PadMode::Reflect => {
             let period = 2 * (size - 1);
             let at = i.rem_euclid(period);
             if at < size { at } else { period - at }
         }
-        other => {
+    };
+    at as usize
+}
+
+pub(super) fn depth_space(blocks: DepthSpace, call: &Call<'_>) -> Answer {
+    let x = call.var(0)?;
+    let [n, c, h, w] = x.dims()[..] else {
+        return Err("four axes are needed".to_owned());
+    };
+    let b = blocks.block;
+    let too_large = || format!("a block of {b} by {b} is too large");
+    let area = b
+        .checked_mul(b)
+        .filter(|&area| area > 0)
+        .ok_or_else(too_large)?;
+    if blocks.to_space {
+        if !c.is_multiple_of(area) {
             return Err(format!(
-                "padding mode `{other}` is not known; constant, reflect, edge and wrap are"
+                "{c} channels do not divide into blocks of {b} by {b}"
             ));
         }
-    };
-    Ok(at as usize)
-}
-
-/// Block size and shape of `DepthToSpace` and `SpaceToDepth`.
-fn blocks(call: &Call<'_>, x: &Var) -> Result<(usize, [usize; 4]), String> {
-    let block = usize::try_from(call.attributes().int("blocksize", 0)).unwrap_or(0);
-    match x.dims()[..] {
-        [n, c, h, w] if block > 0 => Ok((block, [n, c, h, w])),
-        _ => Err("four axes and a block size of at least 1 are needed".to_owned()),
+        let c = c / area;
+        let y = match blocks.channel_first {
+            true => permute(&reshape(&x, &[n, c, b, b, h, w]), &[0, 1, 4, 2, 5, 3]),
+            false => permute(&reshape(&x, &[n, b, b, c, h, w]), &[0, 3, 4, 1, 5, 2]),
+        };
+        return one(reshape(&y, &[n, c, h * b, w * b]));
     }
-}
-
-fn depth_to_space(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let (b, [n, c, h, w]) = blocks(call, &x)?;
-    if !c.is_multiple_of(b * b) {
-        return Err(format!(
-            "{c} channels do not divide into blocks of {b} by {b}"
-        ));
-    }
-    let c = c / (b * b);
-    let y = match call.attributes().str("mode", "DCR") {
-        "CRD" => permute(&reshape(&x, &[n, c, b, b, h, w]), &[0, 1, 4, 2, 5, 3]),
-        _ => permute(&reshape(&x, &[n, b, b, c, h, w]), &[0, 3, 4, 1, 5, 2]),
-    };
-    one(reshape(&y, &[n, c, h * b, w * b]))
-}
-
-fn space_to_depth(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let (b, [n, c, h, w]) = blocks(call, &x)?;
     if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
         return Err(format!("height {h} and width {w} do not divide by {b}"));
     }
-    let order = match call.attributes().str("mode", "DCR") {
-        "CRD" => [0, 1, 3, 5, 2, 4],
-        _ => [0, 3, 5, 1, 2, 4],
+    let order = match blocks.channel_first {
+        true => [0, 1, 3, 5, 2, 4],
+        false => [0, 3, 5, 1, 2, 4],
     };
     let y = permute(&reshape(&x, &[n, c, h / b, b, w / b, b]), &order);
-    one(reshape(&y, &[n, c * b * b, h / b, w / b]))
+    one(reshape(&y, &[n, c * area, h / b, w / b]))
 }
 
-fn reverse_sequence(call: &Call<'_>) -> Answer {
+pub(super) fn reverse_sequence(batch: i64, time: i64, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let lengths = sizes(
         &call.integers(1)?.ok_or("the lengths are missing")?,
@@ -446,8 +409,7 @@ fn reverse_sequence(call: &Call<'_>) -> Answer {
     if shape.len() < 2 {
         return Err("at least two axes are needed".to_owned());
     }
-    let time = call.axis("time_axis", 0, 2)?;
-    let batch = call.axis("batch_axis", 1, 2)?;
+    let (time, batch) = (axis(time, 2)?, axis(batch, 2)?);
     if time == batch || lengths.len() != shape[batch] || lengths.iter().any(|&l| l > shape[time]) {
         return Err(
             "the time and batch axes must be 0 and 1, with one length per sample within the time"
@@ -475,7 +437,7 @@ fn reverse_sequence(call: &Call<'_>) -> Answer {
     one(take(&x, &shape, positions))
 }
 
-fn trilu(call: &Call<'_>) -> Answer {
+pub(super) fn trilu(upper: bool, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let [.., h, w] = shape[..] else {
@@ -485,7 +447,6 @@ fn trilu(call: &Call<'_>) -> Answer {
         .integers(1)?
         .and_then(|k| k.first().copied())
         .unwrap_or(0);
-    let upper = call.attributes().int("upper", 1) != 0;
     let kept: Vec<f32> = (0..h as i64)
         .flat_map(|i| {
             (0..w as i64).map(move |j| {
@@ -506,14 +467,14 @@ fn trilu(call: &Call<'_>) -> Answer {
     )?)
 }
 
-fn center_crop_pad(call: &Call<'_>) -> Answer {
+pub(super) fn center_crop_pad(chosen: Option<&[i64]>, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let target = sizes(
         &call.integers(1)?.ok_or("the shape is missing")?,
         "the shape",
     )?;
-    let chosen = match call.attributes().ints("axes") {
+    let chosen = match chosen {
         Some(list) => list
             .iter()
             .map(|&a| axis(a, shape.len()))
@@ -571,8 +532,8 @@ pub(super) fn by_positions(call: &Call<'_>) -> Answer {
     inputs.extend(rest.iter().map(Option::as_deref));
     let moved = fold::evaluate(
         &call.node.op,
-        call.opset(),
-        call.attributes(),
+        call.node.opset,
+        &call.node.attributes,
         &inputs,
         call.outputs(),
     )?

@@ -1,41 +1,53 @@
 //! Normalizations.
 
-use super::{Answer, Call, Mode, Operator, axes, one};
+use fanin_network::operator::{LayerNorm, Norm};
+
+use super::{Answer, Call, Mode, axes, axis, one};
 use crate::array::array;
-use crate::kernel::elementwise::{add, affine, multiply, unary};
+use crate::kernel::elementwise::{add, affine, binary, divide, multiply, unary};
 use crate::kernel::geometry::Window;
 use crate::kernel::normalize::{batch_norm, channel_moments};
 use crate::kernel::pool::sum_pool;
-use crate::kernel::rows::{gather_axes, standardize};
+use crate::kernel::rows::{along, gather_axes, last_axis, standardize};
 use crate::kernel::shape::{permute, reshape};
 use crate::tape::Var;
 use crate::value::Item;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "BatchNormalization" => batch_normalization,
-        "InstanceNormalization" => instance_normalization,
-        "GroupNormalization" => group_normalization,
-        "LayerNormalization" => layer_normalization,
-        "RMSNormalization" | "SimplifiedLayerNormalization" => rms_normalization,
-        "MeanVarianceNormalization" => mean_variance_normalization,
-        "LRN" => local_response_normalization,
-        _ => return None,
-    })
+pub(super) fn norm(norm: &Norm, call: &Call<'_>) -> Answer {
+    let x = call.var(0)?;
+    match norm {
+        Norm::Batch {
+            epsilon,
+            momentum,
+            training,
+        } => {
+            let stored = !training && call.mode == Mode::AsWritten;
+            batch(*epsilon, *momentum, stored, &x, call)
+        }
+        Norm::Instance { epsilon } => {
+            let channels = *x.dims().get(1).ok_or("at least two axes are needed")?;
+            let y = by_groups(&x, channels, *epsilon)?;
+            per_channel(&y, &call.var(1)?, &call.var(2)?)
+        }
+        Norm::Group {
+            epsilon, groups, ..
+        } => group(*epsilon, *groups, &x, call),
+        Norm::Layer(layer) if layer.centered => layer_norm(layer, &x, call),
+        Norm::Layer(layer) => rms_norm(layer, &x, call),
+        Norm::Skip { epsilon, centered } => skip(*epsilon, *centered, call),
+        Norm::MeanVariance { axes } => mean_variance(axes, &x),
+        Norm::Lp { axis, p } => lp_normalization(*axis, *p, &x),
+        Norm::LocalResponse {
+            size,
+            alpha,
+            beta,
+            bias,
+        } => local_response(*size, [*alpha, *beta, *bias], &x),
+    }
 }
 
-/// Normalizations of the `com.microsoft` domain.
-pub(super) fn microsoft(op: &str) -> Option<Operator> {
-    Some(match op {
-        "SkipLayerNormalization" => |call| skip_normalization(call, true),
-        "SkipSimplifiedLayerNormalization" => |call| skip_normalization(call, false),
-        "SimplifiedLayerNormalization" => rms_normalization,
-        _ => return None,
-    })
-}
-
-fn batch_normalization(call: &Call<'_>) -> Answer {
-    let (x, scale, shift) = (call.var(0)?, call.var(1)?, call.var(2)?);
+fn batch(epsilon: f32, momentum: f32, stored: bool, x: &Var, call: &Call<'_>) -> Answer {
+    let (scale, shift) = (call.var(1)?, call.var(2)?);
     let shape = x.dims();
     let channels = *shape.get(1).ok_or("at least two axes are needed")?;
     for (k, v) in [(1, &scale), (2, &shift)] {
@@ -43,8 +55,6 @@ fn batch_normalization(call: &Call<'_>) -> Answer {
             return Err(format!("input {k} must have shape [{channels}]"));
         }
     }
-    let epsilon = call.attributes().float("epsilon", 1e-5);
-    let stored = call.attributes().int("training_mode", 0) == 0 && call.mode == Mode::AsWritten;
     if stored {
         let (mean, variance) = (call.var(3)?, call.var(4)?);
         let mut wide = vec![1; shape.len()];
@@ -52,17 +62,16 @@ fn batch_normalization(call: &Call<'_>) -> Answer {
         let inverse = unary(&variance, move |v| 1.0 / (v + epsilon).sqrt(), |_| 0.0);
         let factor = multiply(&scale, &inverse)?;
         let offset = add(&shift, &affine(&multiply(&mean, &factor)?, -1.0, 0.0))?;
-        let y = multiply(&x, &reshape(&factor, &wide))?;
+        let y = multiply(x, &reshape(&factor, &wide))?;
         return one(add(&y, &reshape(&offset, &wide))?);
     }
     if shape.contains(&0) {
         return Err("there is nothing to take statistics of".to_owned());
     }
-    let y = batch_norm(&x, &scale, &shift, epsilon);
+    let y = batch_norm(x, &scale, &shift, epsilon);
     let mut outputs = vec![Item::Float(y)];
     if call.outputs() > 1 {
         // The statistics as training would store them; no gradient goes through.
-        let momentum = call.attributes().float("momentum", 0.9);
         let data = crate::array::Dense::new(x.array());
         let moments = channel_moments(&data, shape[0], channels, shape[2..].iter().product());
         let blend = |k: usize, now: Vec<f32>| -> Result<Item, String> {
@@ -110,17 +119,8 @@ fn per_channel(y: &Var, scale: &Var, shift: &Var) -> Answer {
     )?)
 }
 
-fn instance_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let channels = *x.dims().get(1).ok_or("at least two axes are needed")?;
-    let y = by_groups(&x, channels, call.attributes().float("epsilon", 1e-5))?;
-    per_channel(&y, &call.var(1)?, &call.var(2)?)
-}
-
-fn group_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let groups = usize::try_from(call.attributes().int("num_groups", 1)).unwrap_or(0);
-    let y = by_groups(&x, groups, call.attributes().float("epsilon", 1e-5))?;
+fn group(epsilon: f32, groups: usize, x: &Var, call: &Call<'_>) -> Answer {
+    let y = by_groups(x, groups, epsilon)?;
     let (scale, shift) = (call.var(1)?, call.var(2)?);
     let channels = y.dims()[1];
     if scale.len() == groups && groups != channels {
@@ -146,12 +146,11 @@ fn rows_from(x: &Var, at: usize) -> Var {
     )
 }
 
-fn layer_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
+fn layer_norm(layer: &LayerNorm, x: &Var, call: &Call<'_>) -> Answer {
     let shape = x.dims();
-    let at = call.axis("axis", -1, shape.len())?;
-    let epsilon = call.attributes().float("epsilon", 1e-5);
-    let mut y = reshape(&standardize(&rows_from(&x, at), epsilon, true), &shape);
+    let at = axis(layer.axis, shape.len())?;
+    let epsilon = layer.epsilon;
+    let mut y = reshape(&standardize(&rows_from(x, at), epsilon, true), &shape);
     if let Some(scale) = call.optional(1)? {
         y = multiply(&y, &scale)?;
     }
@@ -163,7 +162,7 @@ fn layer_normalization(call: &Call<'_>) -> Answer {
     }
     let mut outputs = vec![Item::Float(y)];
     if call.outputs() > 1 {
-        let rows = rows_from(&x, at);
+        let rows = rows_from(x, at);
         let width = rows.dims()[1];
         let data = crate::array::Dense::new(rows.array());
         let moments = |f: fn((f32, f32)) -> f32| {
@@ -180,15 +179,10 @@ fn layer_normalization(call: &Call<'_>) -> Answer {
     Ok(outputs)
 }
 
-fn rms_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
+fn rms_norm(layer: &LayerNorm, x: &Var, call: &Call<'_>) -> Answer {
     let shape = x.dims();
-    let at = call.axis("axis", -1, shape.len())?;
-    let rows = standardize(
-        &rows_from(&x, at),
-        call.attributes().float("epsilon", 1e-5),
-        false,
-    );
+    let at = axis(layer.axis, shape.len())?;
+    let rows = standardize(&rows_from(x, at), layer.epsilon, false);
     let y = multiply(&reshape(&rows, &shape), &call.var(1)?)?;
     if y.dims() != shape {
         return Err("the scale does not broadcast to the input's shape".to_owned());
@@ -196,7 +190,7 @@ fn rms_normalization(call: &Call<'_>) -> Answer {
     one(y)
 }
 
-fn skip_normalization(call: &Call<'_>, center: bool) -> Answer {
+fn skip(epsilon: f32, center: bool, call: &Call<'_>) -> Answer {
     let mut x = add(&call.var(0)?, &call.var(1)?)?;
     let shift = if center { call.optional(3)? } else { None };
     if let Some(bias) = call.optional(if center { 4 } else { 3 })? {
@@ -207,11 +201,7 @@ fn skip_normalization(call: &Call<'_>, center: bool) -> Answer {
         .len()
         .checked_sub(1)
         .ok_or("at least one axis is needed")?;
-    let rows = standardize(
-        &rows_from(&x, at),
-        call.attributes().float("epsilon", 1e-12),
-        center,
-    );
+    let rows = standardize(&rows_from(&x, at), epsilon, center);
     let mut y = multiply(&reshape(&rows, &shape), &call.var(2)?)?;
     if let Some(shift) = shift {
         y = add(&y, &shift)?;
@@ -224,14 +214,9 @@ fn skip_normalization(call: &Call<'_>, center: bool) -> Answer {
     Ok(outputs)
 }
 
-fn mean_variance_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
+fn mean_variance(list: &[i64], x: &Var) -> Answer {
     let shape = x.dims();
-    let list = call
-        .attributes()
-        .ints("axes")
-        .map_or_else(|| vec![0, 2, 3], <[i64]>::to_vec);
-    let marked = axes(&list, shape.len())?;
+    let marked = axes(list, shape.len())?;
     let kept = (0..shape.len()).filter(|&k| !marked[k]);
     let order: Vec<usize> = kept
         .chain((0..shape.len()).filter(|&k| marked[k]))
@@ -242,26 +227,18 @@ fn mean_variance_normalization(call: &Call<'_>) -> Answer {
     }
     let moved: Vec<usize> = order.iter().map(|&k| shape[k]).collect();
     // The standard divides by the deviation plus 1e-9; under the root that is far below f32.
-    let rows = standardize(&gather_axes(&x, &marked), 1e-18, true);
+    let rows = standardize(&gather_axes(x, &marked), 1e-18, true);
     one(permute(&reshape(&rows, &moved), &inverse))
 }
 
-fn local_response_normalization(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
+fn local_response(size: usize, [alpha, beta, bias]: [f32; 3], x: &Var) -> Answer {
     let shape = x.dims();
-    let size = usize::try_from(call.attributes().int("size", 0)).unwrap_or(0);
     let [n, c, ref space @ ..] = shape[..] else {
         return Err("at least two axes are needed".to_owned());
     };
-    if size == 0 {
-        return Err("the attribute `size` is missing".to_owned());
-    }
-    let alpha = call.attributes().float("alpha", 1e-4);
-    let beta = call.attributes().float("beta", 0.75);
-    let bias = call.attributes().float("bias", 1.0);
     let s: usize = space.iter().product();
     // A sum over neighbouring channels is a window sliding along the channel axis.
-    let square = unary(&reshape(&x, &[n, 1, c, s]), |x| x * x, |x| 2.0 * x);
+    let square = unary(&reshape(x, &[n, 1, c, s]), |x| x * x, |x| 2.0 * x);
     let window = Window {
         input: [1, c, s],
         output: [1, c, s],
@@ -277,5 +254,45 @@ fn local_response_normalization(call: &Call<'_>) -> Answer {
         move |v| (bias + scale * v).powf(-beta),
         move |v| -beta * scale * (bias + scale * v).powf(-beta - 1.0),
     );
-    one(multiply(&x, &reshape(&power, &shape))?)
+    one(multiply(x, &reshape(&power, &shape))?)
+}
+
+/// Each row along an axis divided by its p-norm.
+fn lp_normalization(at: i64, p: i64, x: &Var) -> Answer {
+    let at = axis(at, x.dims().len())?;
+    let norm = along(x, at, |x| match p {
+        1 => last_axis(
+            x,
+            1,
+            |x, y| y[0] = x.iter().map(|v| v.abs()).sum(),
+            |row, dx| {
+                for (d, &x) in dx.iter_mut().zip(row.x) {
+                    *d = if x == 0.0 { 0.0 } else { row.g[0] * x.signum() };
+                }
+            },
+        ),
+        _ => last_axis(
+            x,
+            1,
+            |x, y| y[0] = x.iter().map(|v| v * v).sum::<f32>().sqrt(),
+            |row, dx| {
+                for (d, &x) in dx.iter_mut().zip(row.x) {
+                    *d = if row.y[0] == 0.0 {
+                        0.0
+                    } else {
+                        row.g[0] * x / row.y[0]
+                    };
+                }
+            },
+        ),
+    });
+    // A row of zeros stays zeros.
+    let safe = binary(
+        &norm,
+        &Var::constant(crate::array::full(&[1], 1.0)),
+        |n, one| if n == 0.0 { one } else { n },
+        |n, _| if n == 0.0 { 0.0 } else { 1.0 },
+        |_, _| 0.0,
+    )?;
+    one(divide(x, &safe)?)
 }

@@ -1,23 +1,13 @@
 //! Gathering and scattering by index.
 
+use fanin_network::operator::{Reduction, Scatter, Setting, TopK};
 use fanin_network::{ElementType, HostData, HostTensor};
 
-use super::{Answer, Call, Operator, one};
+use super::{Answer, Call, axis, one};
 use crate::array::count;
 use crate::kernel::index::{Combine, Picks, pick, scatter, take};
 use crate::kernel::shape::reshape;
 use crate::value::Item;
-
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "Gather" => gather,
-        "GatherElements" | "GatherND" | "Compress" => super::movement::by_positions,
-        "ScatterElements" | "Scatter" => scatter_elements,
-        "ScatterND" => scatter_nd,
-        "TopK" => top_k,
-        _ => return None,
-    })
-}
 
 /// An index counted from the end where negative, within a size.
 fn index(i: i64, size: usize) -> Result<usize, String> {
@@ -28,10 +18,10 @@ fn index(i: i64, size: usize) -> Result<usize, String> {
         .ok_or_else(|| format!("index {i} is outside of the {size} there are"))
 }
 
-fn gather(call: &Call<'_>) -> Answer {
+pub(super) fn gather(at: i64, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let from = x.dims();
-    let at = call.axis("axis", 0, from.len())?;
+    let at = axis(at, from.len())?;
     let indices = call.tensor(1)?;
     let list = indices.to_i64().ok_or("the indices must be integers")?;
     let picks = list
@@ -43,21 +33,20 @@ fn gather(call: &Call<'_>) -> Answer {
     one(reshape(&pick(&x, at, Picks::single(picks)), &shape))
 }
 
-fn combine(call: &Call<'_>) -> Result<Combine, String> {
-    Ok(match call.attributes().str("reduction", "none") {
-        "none" => Combine::Replace,
-        "add" => Combine::Add,
-        "mul" => Combine::Multiply,
-        "max" => Combine::Max,
-        "min" => Combine::Min,
-        other => return Err(format!("reduction `{other}` is not known")),
-    })
+fn combine(reduction: Reduction) -> Combine {
+    match reduction {
+        Reduction::None => Combine::Replace,
+        Reduction::Add => Combine::Add,
+        Reduction::Mul => Combine::Multiply,
+        Reduction::Max => Combine::Max,
+        Reduction::Min => Combine::Min,
+    }
 }
 
-fn scatter_elements(call: &Call<'_>) -> Answer {
+pub(super) fn scatter_elements(operator: &Scatter, call: &Call<'_>) -> Answer {
     let (x, updates) = (call.var(0)?, call.var(2)?);
     let shape = x.dims();
-    let at = call.axis("axis", 0, shape.len())?;
+    let at = axis(operator.axis, shape.len())?;
     let indices = call.tensor(1)?;
     let fits = indices.shape == updates.dims()
         && indices.shape.len() == shape.len()
@@ -86,10 +75,15 @@ fn scatter_elements(call: &Call<'_>) -> Answer {
             place[k] = 0;
         }
     }
-    one(scatter(&x, positions, &updates, combine(call)?))
+    one(scatter(
+        &x,
+        positions,
+        &updates,
+        combine(operator.reduction),
+    ))
 }
 
-fn scatter_nd(call: &Call<'_>) -> Answer {
+pub(super) fn scatter_nd(reduction: Reduction, call: &Call<'_>) -> Answer {
     let (x, updates) = (call.var(0)?, call.var(2)?);
     let shape = x.dims();
     let indices = call.tensor(1)?;
@@ -120,22 +114,26 @@ fn scatter_nd(call: &Call<'_>) -> Answer {
         }
         positions.extend(flat * tail..(flat + 1) * tail);
     }
-    one(scatter(&x, positions, &updates, combine(call)?))
+    one(scatter(&x, positions, &updates, combine(reduction)))
 }
 
-fn top_k(call: &Call<'_>) -> Answer {
+pub(super) fn top_k(top: &TopK, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let at = call.axis("axis", -1, shape.len())?;
-    let k = match call.integers(1)? {
-        Some(k) => k.first().copied().unwrap_or(0),
-        None => call.attributes().int("k", 1),
+    let at = axis(top.axis, shape.len())?;
+    let k = match top.k {
+        Setting::Given(k) => k,
+        Setting::Input(slot) => call
+            .integers(slot)?
+            .and_then(|k| k.first().copied())
+            .unwrap_or(0),
+        Setting::Absent => 1,
     };
     let k = usize::try_from(k)
         .ok()
         .filter(|&k| k <= shape[at])
         .ok_or_else(|| format!("cannot take {k} of {}", shape[at]))?;
-    let largest = call.attributes().int("largest", 1) != 0;
+    let largest = top.largest;
     let data = crate::array::Dense::new(x.array());
     let inner: usize = shape[at + 1..].iter().product();
     let outer: usize = shape[..at].iter().product();

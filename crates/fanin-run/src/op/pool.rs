@@ -1,12 +1,13 @@
 //! Pooling.
 
+use fanin_network::operator::{GlobalPool, Pool, PoolKind};
 use fanin_network::{ElementType, HostData, HostTensor};
 
-use super::convolution::{output_size, pads, per_axis};
-use super::{Answer, Call, Operator, one, sizes};
+use super::convolution::{CUT, window};
+use super::{Answer, Call, one};
 use crate::array::count;
 use crate::kernel::elementwise::unary;
-use crate::kernel::geometry::{Spatial, Window, three};
+use crate::kernel::geometry::{Window, three};
 use crate::kernel::pool::{divisors, max_pool, sum_pool};
 use crate::kernel::reduce::{mean_over, sum_over};
 use crate::kernel::rows::last_axis;
@@ -14,22 +15,13 @@ use crate::kernel::shape::reshape;
 use crate::tape::Var;
 use crate::value::Item;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "MaxPool" => maximum,
-        "AveragePool" => average,
-        "LpPool" => lp,
-        "GlobalAveragePool" => |call| {
-            let x = call.var(0)?;
-            one(mean_over(&x, &space(&x)?))
-        },
-        "GlobalMaxPool" => global_maximum,
-        "GlobalLpPool" => |call| {
-            let (x, p) = (call.var(0)?, call.attributes().int("p", 2));
-            let sum = sum_over(&power(&x, p), &space(&x)?);
-            one(root(&sum, p))
-        },
-        _ => return None,
+pub(super) fn global(pool: GlobalPool, call: &Call<'_>) -> Answer {
+    let x = call.var(0)?;
+    let space = space(&x)?;
+    one(match pool {
+        GlobalPool::Average => mean_over(&x, &space),
+        GlobalPool::Max => global_maximum(&x),
+        GlobalPool::Lp { p } => root(&sum_over(&power(&x, p), &space), p),
     })
 }
 
@@ -70,11 +62,9 @@ fn root(x: &Var, p: i64) -> Var {
     )
 }
 
-fn global_maximum(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
+fn global_maximum(x: &Var) -> Var {
     let shape = x.dims();
-    space(&x)?;
-    let rows = reshape(&x, &[shape[0], shape[1], shape[2..].iter().product()]);
+    let rows = reshape(x, &[shape[0], shape[1], shape[2..].iter().product()]);
     let largest =
         last_axis(
             &rows,
@@ -94,55 +84,56 @@ fn global_maximum(call: &Call<'_>) -> Answer {
         );
     let mut kept = shape;
     kept[2..].fill(1);
-    one(reshape(&largest, &kept))
+    reshape(&largest, &kept)
 }
 
-/// The window of a pooling operator and the size of its output.
-fn window(call: &Call<'_>, x: &Var) -> Result<(Window, Vec<usize>, Spatial), String> {
-    let shape = x.dims();
-    let rank = shape
-        .len()
-        .checked_sub(2)
-        .filter(|r| (1..=3).contains(r))
-        .ok_or("a batch axis, a channel axis and one to three spatial axes are needed")?;
-    let input = &shape[2..];
-    let kernel = sizes(
-        call.attributes()
-            .ints("kernel_shape")
-            .ok_or("kernel_shape is missing")?,
-        "kernel_shape",
-    )?;
-    if kernel.len() != rank || kernel.contains(&0) {
-        return Err(format!(
-            "kernel_shape {kernel:?} must have {rank} numbers of at least 1"
-        ));
-    }
-    let stride = per_axis(call, "strides", rank, 1)?;
-    let dilation = per_axis(call, "dilations", rank, 1)?;
-    let pads = pads(call, input, &kernel, &stride, &dilation)?;
-    let spatial = Spatial {
-        kernel,
-        stride,
-        dilation,
-        pads,
-    };
-    let output = output_size(input, &spatial, call.attributes().int("ceil_mode", 0) != 0)?;
-    count(&[&shape[..2], &output[..]].concat())?;
-    Ok((spatial.window(input, &output), output, spatial))
-}
-
-fn maximum(call: &Call<'_>) -> Answer {
+pub(super) fn pool(pool: &Pool, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
-    let (window, output, _) = window(call, &x)?;
+    let shape = x.dims();
+    if !(3..=5).contains(&shape.len()) {
+        return Err(
+            "a batch axis, a channel axis and one to three spatial axes are needed".to_owned(),
+        );
+    }
+    let input = &shape[2..];
+    let sliding = pool
+        .window
+        .resolve(pool.window.stated_kernel(input.len())?, input)?;
+    let output = &sliding.output;
+    count(&[&shape[..2], &output[..]].concat())?;
+    let window = window(&sliding, input, output).ok_or(CUT)?;
+    match pool.kind {
+        PoolKind::Max { column_major } => maximum(&x, &window, output, column_major, call),
+        PoolKind::Average { count_include_pad } => {
+            let padded = count_include_pad.then(|| {
+                let sizes = input.iter().zip(&sliding.pads);
+                let sizes = sizes.map(|(&d, p)| d.saturating_add_signed((p.0 + p.1) as isize));
+                three(&sizes.collect::<Vec<_>>(), 1)
+            });
+            one(sum_pool(&x, &window, output, divisors(&window, padded)))
+        }
+        PoolKind::Lp { p } => {
+            let ones = vec![1.0; window.output_len()];
+            one(root(&sum_pool(&power(&x, p), &window, output, ones), p))
+        }
+    }
+}
+
+fn maximum(
+    x: &Var,
+    window: &Window,
+    output: &[usize],
+    column_major: bool,
+    call: &Call<'_>,
+) -> Answer {
     if u32::try_from(window.input_len()).is_err() {
         return Err("a channel has too many elements".to_owned());
     }
-    let (y, places) = max_pool(&x, &window, &output);
+    let (y, places) = max_pool(x, window, output);
     let shape = y.dims();
     let mut outputs = vec![Item::Float(y)];
     if call.wants(1) {
         let (planes, channel) = (window.output_len().max(1), window.input_len());
-        let column_major = call.attributes().int("storage_order", 0) != 0;
         let indices = places
             .iter()
             .enumerate()
@@ -164,31 +155,4 @@ fn maximum(call: &Call<'_>) -> Answer {
         );
     }
     Ok(outputs)
-}
-
-fn average(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let (window, output, spatial) = window(call, &x)?;
-    let padded = (call.attributes().int("count_include_pad", 0) != 0).then(|| {
-        let sizes: Vec<usize> = x.dims()[2..]
-            .iter()
-            .zip(&spatial.pads)
-            .map(|(&d, p)| d + p.0 + p.1)
-            .collect();
-        three(&sizes, 1)
-    });
-    one(sum_pool(&x, &window, &output, divisors(&window, padded)))
-}
-
-fn lp(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let (window, output, _) = window(call, &x)?;
-    let p = call.attributes().int("p", 2);
-    let sum = sum_pool(
-        &power(&x, p),
-        &window,
-        &output,
-        vec![1.0; window.output_len()],
-    );
-    one(root(&sum, p))
 }

@@ -1,9 +1,11 @@
 //! Recurrent layers, unrolled over time.
 
-use super::activation::{
+use fanin_network::operator::{Cell, CellActivation, Direction as Way, Recurrent};
+
+use super::unary::{
     elu, hard_sigmoid, leaky_relu, relu, sigmoid, softplus, softsign, tanh, thresholded_relu,
 };
-use super::{Answer, Call, Operator};
+use super::{Answer, Call};
 use crate::array::{array, count};
 use crate::kernel::elementwise::{add, affine, multiply, select, subtract, unary};
 use crate::kernel::linear::matmul;
@@ -11,139 +13,21 @@ use crate::kernel::shape::{concat, narrow, permute, reshape, split, zeros};
 use crate::tape::Var;
 use crate::value::Item;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "LSTM" => |call| run(call, Cell::Lstm),
-        "GRU" => |call| run(call, Cell::Gru),
-        "RNN" => |call| run(call, Cell::Rnn),
-        _ => return None,
-    })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
-    Lstm,
-    Gru,
-    Rnn,
-}
-
-impl Cell {
-    fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-            Self::Rnn => 1,
-        }
+fn activated(activation: CellActivation, x: &Var) -> Var {
+    use CellActivation as A;
+    match activation {
+        A::Sigmoid => sigmoid(x),
+        A::Tanh => tanh(x),
+        A::Relu => relu(x),
+        A::Affine { alpha, beta } => affine(x, alpha, beta),
+        A::LeakyRelu { alpha } => leaky_relu(x, alpha),
+        A::ThresholdedRelu { alpha } => thresholded_relu(x, alpha),
+        A::ScaledTanh { alpha, beta } => affine(&tanh(&affine(x, beta, 0.0)), alpha, 0.0),
+        A::HardSigmoid { alpha, beta } => hard_sigmoid(x, alpha, beta),
+        A::Elu { alpha } => elu(x, alpha),
+        A::Softsign => softsign(x),
+        A::Softplus => softplus(x),
     }
-
-    fn default_activations(self) -> &'static [&'static str] {
-        match self {
-            Self::Lstm => &["Sigmoid", "Tanh", "Tanh"],
-            Self::Gru => &["Sigmoid", "Tanh"],
-            Self::Rnn => &["Tanh"],
-        }
-    }
-}
-
-/// An activation with its parameters.
-#[derive(Clone, Debug)]
-struct Activation {
-    name: String,
-    alpha: Option<f32>,
-    beta: Option<f32>,
-}
-
-impl Activation {
-    fn apply(&self, x: &Var) -> Result<Var, String> {
-        let alpha = |default: f32| self.alpha.unwrap_or(default);
-        let beta = |default: f32| self.beta.unwrap_or(default);
-        Ok(match self.name.to_ascii_lowercase().as_str() {
-            "sigmoid" => sigmoid(x),
-            "tanh" => tanh(x),
-            "relu" => relu(x),
-            "affine" => affine(x, alpha(1.0), beta(0.0)),
-            "leakyrelu" => leaky_relu(x, alpha(0.01)),
-            "thresholdedrelu" => thresholded_relu(x, alpha(1.0)),
-            "scaledtanh" => affine(&tanh(&affine(x, beta(1.0), 0.0)), alpha(1.0), 0.0),
-            "hardsigmoid" => hard_sigmoid(x, alpha(0.2), beta(0.5)),
-            "elu" => elu(x, alpha(1.0)),
-            "softsign" => softsign(x),
-            "softplus" => softplus(x),
-            other => {
-                return Err(format!(
-                    "activation `{other}` of a recurrent layer is not known"
-                ));
-            }
-        })
-    }
-
-    /// Whether the activation takes a parameter from `activation_alpha`.
-    fn takes_alpha(name: &str) -> bool {
-        matches!(
-            name.to_ascii_lowercase().as_str(),
-            "affine" | "leakyrelu" | "thresholdedrelu" | "scaledtanh" | "hardsigmoid" | "elu"
-        )
-    }
-
-    fn takes_beta(name: &str) -> bool {
-        matches!(
-            name.to_ascii_lowercase().as_str(),
-            "affine" | "scaledtanh" | "hardsigmoid"
-        )
-    }
-}
-
-/// The activations of each direction.
-fn activations(
-    call: &Call<'_>,
-    cell: Cell,
-    directions: usize,
-) -> Result<Vec<Vec<Activation>>, String> {
-    let defaults = cell.default_activations();
-    let names: Vec<String> = match call.attributes().strings("activations") {
-        Some(list) => list.to_vec(),
-        None => defaults
-            .iter()
-            .cycle()
-            .take(defaults.len() * directions)
-            .map(|&s| s.to_owned())
-            .collect(),
-    };
-    if names.len() != defaults.len() * directions {
-        return Err(format!(
-            "{} activations are needed, {} are given",
-            defaults.len() * directions,
-            names.len()
-        ));
-    }
-    let mut alphas = call
-        .attributes()
-        .floats("activation_alpha")
-        .unwrap_or_default()
-        .iter()
-        .copied();
-    let mut betas = call
-        .attributes()
-        .floats("activation_beta")
-        .unwrap_or_default()
-        .iter()
-        .copied();
-    let all: Vec<Activation> = names
-        .into_iter()
-        .map(|name| Activation {
-            alpha: Activation::takes_alpha(&name)
-                .then(|| alphas.next())
-                .flatten(),
-            beta: Activation::takes_beta(&name)
-                .then(|| betas.next())
-                .flatten(),
-            name,
-        })
-        .collect();
-    Ok(all
-        .chunks(defaults.len())
-        .map(<[Activation]>::to_vec)
-        .collect())
 }
 
 /// One direction of a layer: its weights and how it steps.
@@ -158,10 +42,8 @@ struct Direction {
     state_bias: Option<Var>,
     /// Peephole weights of the gates i, o, f.
     peepholes: Option<Vec<Var>>,
-    activations: Vec<Activation>,
+    activations: Vec<CellActivation>,
     clip: Option<f32>,
-    coupled: bool,
-    linear_before_reset: bool,
 }
 
 impl Direction {
@@ -169,12 +51,13 @@ impl Direction {
         let clipped = match self.clip {
             Some(c) => unary(
                 x,
-                move |x| x.clamp(-c, c),
+                move |x| x.min(c).max(-c),
                 move |x| if x.abs() <= c { 1.0 } else { 0.0 },
             ),
             None => x.clone(),
         };
-        self.activations[k].apply(&clipped)
+        let activation = self.activations.get(k).ok_or("an activation is missing")?;
+        Ok(activated(*activation, &clipped))
     }
 
     fn state_product(&self, h: &Var) -> Result<Var, String> {
@@ -190,7 +73,7 @@ impl Direction {
         let n = self.hidden;
         match self.cell {
             Cell::Rnn => Ok((self.act(0, &add(x, &self.state_product(h)?)?)?, c.clone())),
-            Cell::Lstm => {
+            Cell::Lstm { input_forget } => {
                 let gates = add(x, &self.state_product(h)?)?;
                 let parts = split(&gates, 1, &[n; 4]);
                 let peep = |k: usize, gate: &Var, c: &Var| match &self.peepholes {
@@ -198,18 +81,21 @@ impl Direction {
                     None => Ok(gate.clone()),
                 };
                 let i = self.act(0, &peep(0, &parts[0], c)?)?;
-                let f = match self.coupled {
+                let f = match input_forget {
                     true => affine(&i, -1.0, 1.0),
                     false => self.act(0, &peep(2, &parts[2], c)?)?,
                 };
                 let candidate = self.act(1, &parts[3])?;
                 let c = add(&multiply(&f, c)?, &multiply(&i, &candidate)?)?;
                 let o = self.act(0, &peep(1, &parts[1], &c)?)?;
-                Ok((multiply(&o, &self.activations[2].apply(&c)?)?, c))
+                let last = self.activations.get(2).ok_or("an activation is missing")?;
+                Ok((multiply(&o, &activated(*last, &c))?, c))
             }
-            Cell::Gru => {
+            Cell::Gru {
+                linear_before_reset,
+            } => {
                 let xs = split(x, 1, &[2 * n, n]);
-                let (update_reset, candidate) = if self.linear_before_reset {
+                let (update_reset, candidate) = if linear_before_reset {
                     let hs = split(&self.state_product(h)?, 1, &[2 * n, n]);
                     let gates = split(&self.act(0, &add(&xs[0], &hs[0])?)?, 1, &[n, n]);
                     let candidate = self.act(1, &add(&xs[1], &multiply(&gates[1], &hs[1])?)?)?;
@@ -239,8 +125,9 @@ impl Direction {
     }
 }
 
-fn run(call: &Call<'_>, cell: Cell) -> Answer {
-    let batch_first = call.attributes().int("layout", 0) != 0;
+pub(super) fn recurrent(operator: &Recurrent, call: &Call<'_>) -> Answer {
+    let (cell, batch_first) = (operator.cell, operator.batch_first);
+    let lstm = matches!(cell, Cell::Lstm { .. });
     let mut x = call.var(0)?;
     if x.dims().len() != 3 {
         return Err("the input must have the axes time, batch and features".to_owned());
@@ -265,16 +152,15 @@ fn run(call: &Call<'_>, cell: Cell) -> Answer {
             ));
         }
     };
-    let direction = call.attributes().str("direction", "forward");
-    let reversed: &[bool] = match direction {
-        "forward" => &[false],
-        "reverse" => &[true],
-        "bidirectional" => &[false, true],
-        other => return Err(format!("direction `{other}` is not known")),
+    let reversed: &[bool] = match operator.direction {
+        Way::Forward => &[false],
+        Way::Reverse => &[true],
+        Way::Bidirectional => &[false, true],
     };
     if reversed.len() != directions {
         return Err(format!(
-            "direction `{direction}` does not fit weights of {directions} directions"
+            "weights of {directions} directions do not fit a layer of {}",
+            reversed.len()
         ));
     }
     count(&[time, directions, batch, hidden])?;
@@ -310,21 +196,17 @@ fn run(call: &Call<'_>, cell: Cell) -> Answer {
         }))
     };
     let h0 = initial(5, "initial state")?;
-    let c0 = if cell == Cell::Lstm {
-        initial(6, "initial cell state")?
-    } else {
-        None
+    let (c0, peepholes) = match lstm {
+        true => (
+            initial(6, "initial cell state")?,
+            expect(call.optional(7)?, &[directions, 3 * hidden], "peepholes")?,
+        ),
+        false => (None, None),
     };
-    let peepholes = match cell {
-        Cell::Lstm => expect(call.optional(7)?, &[directions, 3 * hidden], "peepholes")?,
-        _ => None,
-    };
-    let activations = activations(call, cell, directions)?;
-    let clip = call.number_or(usize::MAX, "clip")?;
     let mut outputs = Vec::new();
     let mut last_h = Vec::new();
     let mut last_c = Vec::new();
-    for (d, (&reverse, activations)) in reversed.iter().zip(activations).enumerate() {
+    for (d, &reverse) in reversed.iter().enumerate() {
         let of = |v: &Var| {
             let part = narrow(v, 0, d, 1);
             let shape = part.dims();
@@ -341,10 +223,8 @@ fn run(call: &Call<'_>, cell: Cell) -> Answer {
             input_bias: biases.as_ref().map(|b| b[0].clone()),
             state_bias: biases.as_ref().map(|b| b[1].clone()),
             peepholes: peepholes.as_ref().map(|p| split(&of(p), 0, &[hidden; 3])),
-            activations,
-            clip,
-            coupled: call.attributes().int("input_forget", 0) != 0,
-            linear_before_reset: call.attributes().int("linear_before_reset", 0) != 0,
+            activations: operator.activations_of(d).to_vec(),
+            clip: operator.clip,
         };
         // All time steps meet the input weights in one product.
         let mut projected = matmul(&reshape(&x, &[time * batch, features]), &layer.input)?;
@@ -399,7 +279,7 @@ fn run(call: &Call<'_>, cell: Cell) -> Answer {
         c = permute(&c, &[1, 0, 2]);
     }
     let mut results = vec![Item::Float(y), Item::Float(h)];
-    if cell == Cell::Lstm {
+    if lstm {
         results.push(Item::Float(c));
     }
     Ok(results)

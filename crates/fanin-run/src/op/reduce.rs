@@ -1,6 +1,8 @@
 //! Reductions over axes.
 
-use super::{Answer, Call, Operator, axes, one};
+use fanin_network::operator::{Reduce, ReduceKind};
+
+use super::{Answer, Call, axes, one};
 use crate::array::full;
 use crate::kernel::elementwise::{map, unary, zip};
 use crate::kernel::reduce::{mean_over, sum_over};
@@ -8,70 +10,41 @@ use crate::kernel::rows::{RowGradient, along, gather_axes, last_axis};
 use crate::kernel::shape::reshape;
 use crate::tape::{Var, record};
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "ReduceSum" => |call| over(call, sum_over),
-        "ReduceMean" => |call| over(call, mean_over),
-        "ReduceSumSquare" => |call| over(call, |x, m| sum_over(&square(x), m)),
-        "ReduceL1" => |call| {
-            over(call, |x, m| {
-                sum_over(
-                    &unary(x, f32::abs, |x| if x == 0.0 { 0.0 } else { x.signum() }),
-                    m,
-                )
-            })
-        },
-        "ReduceL2" => |call| {
-            over(call, |x, m| {
-                by_rows(x, m, norm, |row, dx| {
-                    for (d, &x) in dx.iter_mut().zip(row.x) {
-                        *d = if row.y[0] == 0.0 {
-                            0.0
-                        } else {
-                            row.g[0] * x / row.y[0]
-                        };
-                    }
-                })
-            })
-        },
-        "ReduceLogSum" => |call| over(call, |x, m| unary(&sum_over(x, m), f32::ln, |s| 1.0 / s)),
-        "ReduceLogSumExp" => |call| {
-            over(call, |x, m| {
-                by_rows(x, m, log_sum_exp, |row, dx| {
-                    for (d, &x) in dx.iter_mut().zip(row.x) {
-                        *d = row.g[0] * (x - row.y[0]).exp();
-                    }
-                })
-            })
-        },
-        "ReduceMax" => |call| {
-            over(call, |x, m| {
-                by_rows(
-                    x,
-                    m,
-                    |x| x.iter().copied().fold(f32::NEG_INFINITY, nan_max),
-                    share,
-                )
-            })
-        },
-        "ReduceMin" => |call| {
-            over(call, |x, m| {
-                by_rows(
-                    x,
-                    m,
-                    |x| -x.iter().map(|v| -v).fold(f32::NEG_INFINITY, nan_max),
-                    share,
-                )
-            })
-        },
-        "ReduceProd" => |call| {
-            over(call, |x, m| {
-                by_rows(x, m, |x| x.iter().product(), product_gradient)
-            })
-        },
-        "CumSum" => cum_sum,
-        _ => return None,
-    })
+/// One number for the marked axes, which stay with size 1.
+fn reduced(kind: ReduceKind, x: &Var, m: &[bool]) -> Var {
+    match kind {
+        ReduceKind::Sum => sum_over(x, m),
+        ReduceKind::Mean => mean_over(x, m),
+        ReduceKind::SumSquare => sum_over(&square(x), m),
+        ReduceKind::L1 => {
+            let slope = |x: f32| if x == 0.0 { 0.0 } else { x.signum() };
+            sum_over(&unary(x, f32::abs, slope), m)
+        }
+        ReduceKind::L2 => by_rows(x, m, norm, |row, dx| {
+            for (d, &x) in dx.iter_mut().zip(row.x) {
+                *d = if row.y[0] == 0.0 {
+                    0.0
+                } else {
+                    row.g[0] * x / row.y[0]
+                };
+            }
+        }),
+        ReduceKind::LogSum => unary(&sum_over(x, m), f32::ln, |s| 1.0 / s),
+        ReduceKind::LogSumExp => by_rows(x, m, log_sum_exp, |row, dx| {
+            for (d, &x) in dx.iter_mut().zip(row.x) {
+                *d = row.g[0] * (x - row.y[0]).exp();
+            }
+        }),
+        ReduceKind::Max => {
+            let largest = |x: &[f32]| x.iter().copied().fold(f32::NEG_INFINITY, nan_max);
+            by_rows(x, m, largest, share)
+        }
+        ReduceKind::Min => {
+            let smallest = |x: &[f32]| -x.iter().map(|v| -v).fold(f32::NEG_INFINITY, nan_max);
+            by_rows(x, m, smallest, share)
+        }
+        ReduceKind::Prod => by_rows(x, m, |x| x.iter().product(), product_gradient),
+    }
 }
 
 fn square(x: &Var) -> Var {
@@ -139,29 +112,23 @@ fn by_rows(
     reshape(&last_axis(&rows, 1, |x, y| y[0] = f(x), backward), &shape)
 }
 
-/// Reads axes and flags, applies a reduction that keeps axes, and drops them where asked.
-fn over(call: &Call<'_>, f: impl FnOnce(&Var, &[bool]) -> Var) -> Answer {
+pub(super) fn reduce(reduce: &Reduce, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let list = call.integers_or(1, "axes")?.filter(|l| !l.is_empty());
+    let list = call.list(&reduce.axes)?.filter(|l| !l.is_empty());
     let marked = match list {
         Some(list) => axes(&list, shape.len())?,
-        None if call.attributes().int("noop_with_empty_axes", 0) != 0 => vec![false; shape.len()],
-        None => vec![true; shape.len()],
+        None => vec![!reduce.none_without_axes; shape.len()],
     };
-    let reduced = match of_nothing(&call.node.op) {
-        Some(value) if shape.iter().zip(&marked).any(|(&d, &m)| m && d == 0) => {
-            let kept: Vec<usize> = shape
-                .iter()
-                .zip(&marked)
-                .map(|(&d, &m)| if m { 1 } else { d })
-                .collect();
-            Var::constant(full(&kept, value))
-        }
-        _ => f(&x, &marked),
+    let value = if shape.iter().zip(&marked).any(|(&d, &m)| m && d == 0) {
+        let kept = shape.iter().zip(&marked);
+        let kept: Vec<usize> = kept.map(|(&d, &m)| if m { 1 } else { d }).collect();
+        Var::constant(full(&kept, of_nothing(reduce.kind)))
+    } else {
+        reduced(reduce.kind, &x, &marked)
     };
-    if call.attributes().int("keepdims", 1) != 0 {
-        return one(reduced);
+    if reduce.keep {
+        return one(value);
     }
     let kept: Vec<usize> = shape
         .iter()
@@ -169,30 +136,27 @@ fn over(call: &Call<'_>, f: impl FnOnce(&Var, &[bool]) -> Var) -> Answer {
         .filter(|&(_, &m)| !m)
         .map(|(&d, _)| d)
         .collect();
-    one(reshape(&reduced, &kept))
+    one(reshape(&value, &kept))
 }
 
 /// What a reduction of no elements gives.
-fn of_nothing(op: &str) -> Option<f32> {
-    Some(match op {
-        "ReduceProd" => 1.0,
-        "ReduceMax" | "ReduceLogSum" | "ReduceLogSumExp" => f32::NEG_INFINITY,
-        "ReduceMin" => f32::INFINITY,
-        "ReduceMean" => f32::NAN,
-        "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" => 0.0,
-        _ => return None,
-    })
+fn of_nothing(kind: ReduceKind) -> f32 {
+    match kind {
+        ReduceKind::Prod => 1.0,
+        ReduceKind::Max | ReduceKind::LogSum | ReduceKind::LogSumExp => f32::NEG_INFINITY,
+        ReduceKind::Min => f32::INFINITY,
+        ReduceKind::Mean => f32::NAN,
+        ReduceKind::Sum | ReduceKind::L1 | ReduceKind::L2 | ReduceKind::SumSquare => 0.0,
+    }
 }
 
-fn cum_sum(call: &Call<'_>) -> Answer {
+pub(super) fn cum_sum(exclusive: bool, reverse: bool, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let at = call
         .integers(1)?
         .and_then(|v| v.first().copied())
         .ok_or("the axis is missing")?;
     let at = super::axis(at, x.dims().len())?;
-    let exclusive = call.attributes().int("exclusive", 0) != 0;
-    let reverse = call.attributes().int("reverse", 0) != 0;
     one(along(&x, at, |x| {
         let width = x.dims().last().copied().unwrap_or(1);
         last_axis(

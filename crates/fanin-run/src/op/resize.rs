@@ -1,18 +1,14 @@
 //! Resizing: along each axis every result is a weighted sum of a few elements.
 
-use super::{Answer, Call, Operator, axis, one, sizes};
+use fanin_network::operator::{
+    Aspect, Coordinates, GridMode, GridPadding, GridSample, Interpolation, Nearest, Resize,
+};
+
+use super::{Answer, Call, axis, one, sizes};
 use crate::array::{Dense, array, count};
 use crate::kernel::index::{Picks, pick};
+use crate::pool::Buffer;
 use crate::tape::{Var, record};
-
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "Resize" => resize,
-        "Upsample" => upsample,
-        "GridSample" => grid_sample,
-        _ => return None,
-    })
-}
 
 /// How an axis is resized.
 #[derive(Clone, Copy, Debug)]
@@ -27,93 +23,47 @@ struct Axis {
     roi: (f64, f64),
 }
 
-/// How a result's place maps to a place among the elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transform {
-    HalfPixel,
-    HalfPixelSymmetric,
-    PytorchHalfPixel,
-    AlignCorners,
-    Asymmetric,
-    TfHalfPixelForNearest,
-    TfCropAndResize,
-}
-
-impl Transform {
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "half_pixel" => Self::HalfPixel,
-            "half_pixel_symmetric" => Self::HalfPixelSymmetric,
-            "pytorch_half_pixel" => Self::PytorchHalfPixel,
-            "align_corners" => Self::AlignCorners,
-            "asymmetric" => Self::Asymmetric,
-            "tf_half_pixel_for_nn" => Self::TfHalfPixelForNearest,
-            "tf_crop_and_resize" => Self::TfCropAndResize,
-            other => {
-                return Err(format!(
-                    "coordinate_transformation_mode `{other}` is not known"
-                ));
+/// The place among the elements that a result's place maps to.
+fn place(coordinates: Coordinates, i: usize, axis: &Axis) -> f64 {
+    let x = i as f64;
+    // The standard goes by the stated scale, though the result has whole elements.
+    let (from, to) = (axis.from as f64, axis.from as f64 * axis.scale);
+    match coordinates {
+        Coordinates::HalfPixel => (x + 0.5) / axis.scale - 0.5,
+        Coordinates::HalfPixelSymmetric => {
+            let adjustment = axis.to as f64 / to;
+            from / 2.0 * (1.0 - adjustment) + (x + 0.5) / axis.scale - 0.5
+        }
+        Coordinates::PytorchHalfPixel => {
+            if axis.to > 1 {
+                (x + 0.5) / axis.scale - 0.5
+            } else {
+                0.0
             }
-        })
-    }
-
-    fn place(self, i: usize, axis: &Axis) -> f64 {
-        let x = i as f64;
-        // The standard goes by the stated scale, though the result has whole elements.
-        let (from, to) = (axis.from as f64, axis.from as f64 * axis.scale);
-        match self {
-            Self::HalfPixel => (x + 0.5) / axis.scale - 0.5,
-            Self::HalfPixelSymmetric => {
-                let adjustment = axis.to as f64 / to;
-                from / 2.0 * (1.0 - adjustment) + (x + 0.5) / axis.scale - 0.5
+        }
+        Coordinates::AlignCorners => {
+            if axis.to > 1 && to != 1.0 {
+                x * (from - 1.0) / (to - 1.0)
+            } else {
+                0.0
             }
-            Self::PytorchHalfPixel => {
-                if axis.to > 1 {
-                    (x + 0.5) / axis.scale - 0.5
-                } else {
-                    0.0
-                }
-            }
-            Self::AlignCorners => {
-                if axis.to > 1 && to != 1.0 {
-                    x * (from - 1.0) / (to - 1.0)
-                } else {
-                    0.0
-                }
-            }
-            Self::Asymmetric => x / axis.scale,
-            Self::TfHalfPixelForNearest => (x + 0.5) / axis.scale,
-            Self::TfCropAndResize => {
-                let (start, end) = axis.roi;
-                if axis.to > 1 {
-                    start * (from - 1.0) + x * (end - start) * (from - 1.0) / (to - 1.0)
-                } else {
-                    0.5 * (start + end) * (from - 1.0)
-                }
+        }
+        Coordinates::Asymmetric => x / axis.scale,
+        Coordinates::TfHalfPixelForNn => (x + 0.5) / axis.scale,
+        Coordinates::TfCropAndResize => {
+            let (start, end) = axis.roi;
+            if axis.to > 1 {
+                start * (from - 1.0) + x * (end - start) * (from - 1.0) / (to - 1.0)
+            } else {
+                0.5 * (start + end) * (from - 1.0)
             }
         }
     }
 }
 
-/// The kernel that weighs neighbours.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kernel {
-    Nearest(Nearest),
-    Linear,
-    Cubic { a: f64 },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nearest {
-    PreferFloor,
-    PreferCeil,
-    Floor,
-    Ceil,
-}
-
 struct Plan {
-    transform: Transform,
-    kernel: Kernel,
+    coordinates: Coordinates,
+    mode: Interpolation,
     exclude_outside: bool,
     antialias: bool,
     /// What stands outside of the region, for `tf_crop_and_resize`.
@@ -131,14 +81,14 @@ impl Plan {
 
     /// Whether any result lies outside, so that it is the extrapolation value.
     fn is_outside(&self, i: usize, axis: &Axis) -> bool {
-        let place = self.transform.place(i, axis);
-        self.transform == Transform::TfCropAndResize
+        let place = place(self.coordinates, i, axis);
+        self.coordinates == Coordinates::TfCropAndResize
             && !(0.0..=(axis.from - 1) as f64).contains(&place)
     }
 
     fn weights(&self, i: usize, axis: &Axis) -> Vec<(usize, f32)> {
         let last = axis.from as i64 - 1;
-        let place = self.transform.place(i, axis);
+        let place = place(self.coordinates, i, axis);
         if self.is_outside(i, axis) {
             return Vec::new();
         }
@@ -148,18 +98,20 @@ impl Plan {
         } else {
             1.0
         };
-        let (reach, weigh): (f64, Box<dyn Fn(f64) -> f64>) = match self.kernel {
-            Kernel::Nearest(mode) => {
+        let (reach, weigh): (f64, Box<dyn Fn(f64) -> f64>) = match self.mode {
+            Interpolation::Nearest(mode) => {
                 let at = match mode {
                     Nearest::Floor => place.floor(),
                     Nearest::Ceil => place.ceil(),
-                    Nearest::PreferFloor => (place - 0.5).ceil(),
-                    Nearest::PreferCeil => (place + 0.5).floor(),
+                    Nearest::RoundPreferFloor => (place - 0.5).ceil(),
+                    Nearest::RoundPreferCeil => (place + 0.5).floor(),
                 };
                 return vec![((at as i64).clamp(0, last) as usize, 1.0)];
             }
-            Kernel::Linear => (1.0, Box::new(|d: f64| (1.0 - d.abs()).max(0.0))),
-            Kernel::Cubic { a } => (2.0, Box::new(move |d: f64| cubic(d.abs(), a))),
+            Interpolation::Linear => (1.0, Box::new(|d: f64| (1.0 - d.abs()).max(0.0))),
+            Interpolation::Cubic { a } => {
+                (2.0, Box::new(move |d: f64| cubic(d.abs(), f64::from(a))))
+            }
         };
         let reach = reach / stretch;
         let low = (place - reach).ceil() as i64;
@@ -197,54 +149,22 @@ fn cubic(d: f64, a: f64) -> f64 {
     }
 }
 
-fn kernel(call: &Call<'_>) -> Result<Kernel, String> {
-    Ok(match call.attributes().str("mode", "nearest") {
-        "nearest" => Kernel::Nearest(
-            match call.attributes().str("nearest_mode", "round_prefer_floor") {
-                "round_prefer_floor" => Nearest::PreferFloor,
-                "round_prefer_ceil" => Nearest::PreferCeil,
-                "floor" => Nearest::Floor,
-                "ceil" => Nearest::Ceil,
-                other => return Err(format!("nearest_mode `{other}` is not known")),
-            },
-        ),
-        "linear" | "bilinear" => Kernel::Linear,
-        "cubic" => Kernel::Cubic {
-            a: f64::from(call.attributes().float("cubic_coeff_a", -0.75)),
-        },
-        other => {
-            return Err(format!(
-                "mode `{other}` is not known; nearest, linear and cubic are"
-            ));
-        }
-    })
-}
-
-fn resize(call: &Call<'_>) -> Answer {
+pub(super) fn resize(operator: &Resize, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
     let rank = shape.len();
-    let old = call.opset() < 11;
-    let (roi, scales) = if old {
-        (None, call.item(1))
-    } else {
-        (call.item(1), call.item(2))
-    };
-    let chosen = match call.attributes().ints("axes") {
+    let chosen = match &operator.axes {
         Some(list) => list
             .iter()
             .map(|&a| axis(a, rank))
             .collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
-    let roi = match roi {
+    let roi = match operator.region.and_then(|slot| call.item(slot)) {
         Some(item) => item.tensor()?.to_f32(),
         None => Vec::new(),
     };
-    let scales = match scales {
-        Some(item) => item.tensor()?.to_f32(),
-        None => Vec::new(),
-    };
+    let scales = call.numbers(&operator.scales)?.unwrap_or_default();
     let mut plan: Vec<Axis> = shape
         .iter()
         .map(|&d| Axis {
@@ -257,7 +177,7 @@ fn resize(call: &Call<'_>) -> Answer {
     if scales.is_empty() {
         let asked = sizes(
             &call
-                .integers(3)?
+                .list(&operator.sizes)?
                 .ok_or("neither scales nor sizes are given")?,
             "sizes",
         )?;
@@ -273,11 +193,10 @@ fn resize(call: &Call<'_>) -> Answer {
                 .zip(&asked)
                 .map(|(&k, &to)| to as f64 / shape[k].max(1) as f64)
         };
-        let policy = call.attributes().str("keep_aspect_ratio_policy", "stretch");
-        let common = match policy {
-            "not_larger" => Some(ratios().fold(f64::INFINITY, f64::min)),
-            "not_smaller" => Some(ratios().fold(0.0, f64::max)),
-            _ => None,
+        let common = match operator.aspect {
+            Aspect::NotLarger => Some(ratios().fold(f64::INFINITY, f64::min)),
+            Aspect::NotSmaller => Some(ratios().fold(0.0, f64::max)),
+            Aspect::Stretch => None,
         };
         for (&k, &to) in chosen.iter().zip(&asked) {
             let from = shape[k];
@@ -306,68 +225,17 @@ fn resize(call: &Call<'_>) -> Answer {
             plan[k].roi = (f64::from(roi[j]), f64::from(roi[j + chosen.len()]));
         }
     }
-    let default = if old { "asymmetric" } else { "half_pixel" };
-    let transform = Transform::parse(
-        call.attributes()
-            .str("coordinate_transformation_mode", default),
-    )?;
-    let kernel = match kernel(call)? {
-        // Before operator set 11 the nearest element is the one before.
-        Kernel::Nearest(_) if old => Kernel::Nearest(Nearest::Floor),
-        k => k,
-    };
     apply(
         &x,
         &plan,
         &Plan {
-            transform,
-            kernel,
-            exclude_outside: call.attributes().int("exclude_outside", 0) != 0,
-            antialias: call.attributes().int("antialias", 0) != 0,
-            extrapolation: call.attributes().float("extrapolation_value", 0.0),
+            coordinates: operator.coordinates,
+            mode: operator.mode,
+            exclude_outside: operator.exclude_outside,
+            antialias: operator.antialias,
+            extrapolation: operator.extrapolation,
         },
     )
-}
-
-fn upsample(call: &Call<'_>) -> Answer {
-    let x = call.var(0)?;
-    let shape = x.dims();
-    let scales = match call.item(1) {
-        Some(item) => item.tensor()?.to_f32(),
-        None => call
-            .attributes()
-            .floats("scales")
-            .ok_or("the scales are missing")?
-            .to_vec(),
-    };
-    if scales.len() != shape.len() || scales.iter().any(|s| s.is_nan() || *s < 1.0 || *s > 1e6) {
-        return Err(format!(
-            "scales {scales:?} must be {} numbers of at least 1",
-            shape.len()
-        ));
-    }
-    let axes: Vec<Axis> = shape
-        .iter()
-        .zip(&scales)
-        .map(|(&from, &s)| Axis {
-            from,
-            to: (from as f64 * f64::from(s)).floor() as usize,
-            scale: f64::from(s),
-            roi: (0.0, 1.0),
-        })
-        .collect();
-    let kernel = match kernel(call)? {
-        Kernel::Nearest(_) => Kernel::Nearest(Nearest::Floor),
-        k => k,
-    };
-    let plan = Plan {
-        transform: Transform::Asymmetric,
-        kernel,
-        exclude_outside: false,
-        antialias: false,
-        extrapolation: 0.0,
-    };
-    apply(&x, &axes, &plan)
 }
 
 fn apply(x: &Var, axes: &[Axis], plan: &Plan) -> Answer {
@@ -379,12 +247,12 @@ fn apply(x: &Var, axes: &[Axis], plan: &Plan) -> Answer {
     for (k, axis) in axes.iter().enumerate() {
         let moves = axis.to != axis.from
             || axis.scale != 1.0
-            || plan.transform == Transform::TfCropAndResize;
+            || plan.coordinates == Coordinates::TfCropAndResize;
         if moves {
             y = plan.along(&y, k, axis);
         }
     }
-    if plan.transform == Transform::TfCropAndResize && plan.extrapolation != 0.0 {
+    if plan.coordinates == Coordinates::TfCropAndResize && plan.extrapolation != 0.0 {
         for (k, axis) in axes.iter().enumerate() {
             let mut shape = vec![1; axes.len()];
             shape[k] = axis.to;
@@ -401,7 +269,7 @@ fn apply(x: &Var, axes: &[Axis], plan: &Plan) -> Answer {
 /// `GridSample` of maps: each result is a weighted sum of up to 16 elements at a given place.
 ///
 /// The places are constants to the gradient unless they are on the tape themselves, which is refused.
-fn grid_sample(call: &Call<'_>) -> Answer {
+pub(super) fn grid_sample(operator: &GridSample, call: &Call<'_>) -> Answer {
     let (x, grid) = (call.var(0)?, call.var(1)?);
     if grid.tracked() {
         return Err("a grid that depends on parameters or inputs has no gradient here; make the grid a constant".to_owned());
@@ -420,15 +288,7 @@ fn grid_sample(call: &Call<'_>) -> Answer {
         );
     }
     let (n, c) = (*n, *c);
-    let mode = call.attributes().str("mode", "linear");
-    let padding = call.attributes().str("padding_mode", "zeros");
-    let aligned = call.attributes().int("align_corners", 0) != 0;
-    let reach = match mode {
-        "nearest" => 0,
-        "linear" | "bilinear" => 1,
-        "cubic" | "bicubic" => 2,
-        other => return Err(format!("mode `{other}` is not known")),
-    };
+    let (padding, aligned) = (operator.padding, operator.align_corners);
     let grid = Dense::new(grid.array());
     let points: usize = out.iter().product();
     // For every sample and point the elements of a channel and their weights.
@@ -449,20 +309,20 @@ fn grid_sample(call: &Call<'_>) -> Answer {
             } else {
                 (-0.5, d - 0.5)
             };
-            if reach < 2 {
+            if operator.mode != GridMode::Cubic {
                 at = match padding {
-                    "border" => at.clamp(0.0, d - 1.0),
-                    "reflection" => reflect(at, low, high).clamp(0.0, d - 1.0),
-                    _ => at,
+                    GridPadding::Border => at.clamp(0.0, d - 1.0),
+                    GridPadding::Reflection => reflect(at, low, high).clamp(0.0, d - 1.0),
+                    GridPadding::Zeros => at,
                 };
             }
-            let options: Vec<(i64, f64)> = match reach {
-                0 => vec![(at.round_ties_even() as i64, 1.0)],
-                1 => {
+            let options: Vec<(i64, f64)> = match operator.mode {
+                GridMode::Nearest => vec![(at.round_ties_even() as i64, 1.0)],
+                GridMode::Linear => {
                     let f = at.floor();
                     vec![(f as i64, 1.0 - (at - f)), (f as i64 + 1, at - f)]
                 }
-                _ => {
+                GridMode::Cubic => {
                     let f = at.floor();
                     (-1..=2)
                         .map(|j| (f as i64 + j, cubic((at - f - j as f64).abs(), -0.75)))
@@ -472,9 +332,11 @@ fn grid_sample(call: &Call<'_>) -> Answer {
             let mut next = Vec::new();
             for (i, w) in options {
                 let i = match padding {
-                    "border" => i.clamp(0, size as i64 - 1),
-                    "reflection" => (reflect(i as f64, low, high).clamp(0.0, d - 1.0)) as i64,
-                    _ => i,
+                    GridPadding::Border => i.clamp(0, size as i64 - 1),
+                    GridPadding::Reflection => {
+                        reflect(i as f64, low, high).clamp(0.0, d - 1.0) as i64
+                    }
+                    GridPadding::Zeros => i,
                 };
                 if (0..size as i64).contains(&i) && w != 0.0 {
                     next.extend(
@@ -489,7 +351,7 @@ fn grid_sample(call: &Call<'_>) -> Answer {
     }
     let s: usize = space.iter().product();
     let source = Dense::new(x.array());
-    let mut result = vec![0.0f32; n * c * points];
+    let mut result = Buffer::zeros(n * c * points);
     for (row, out) in result.chunks_mut(points.max(1)).enumerate() {
         let plane = &source[row * s..][..s];
         for (o, taps) in out.iter_mut().zip(&picks[row / c * points..]) {
@@ -499,7 +361,7 @@ fn grid_sample(call: &Call<'_>) -> Answer {
     let result = array(&[&[n, c], out].concat(), result);
     one(record(&[&x], result, move |g, _| {
         let g = Dense::new(&g);
-        let mut dx = vec![0.0f32; n * c * s];
+        let mut dx = Buffer::zeros(n * c * s);
         for (row, dx) in dx.chunks_mut(s).enumerate() {
             for (&g, taps) in g[row * points..][..points]
                 .iter()

@@ -1,31 +1,28 @@
 //! Lists of tensors, as far as exporters use them: split, put together, picked from.
 
 use fanin_network::HostTensor;
+use fanin_network::operator::Sequence;
 
-use super::{Answer, Call, Operator, one, sizes};
+use super::{Answer, Call, axis, one, sizes};
 use crate::kernel::shape::{reshape, split};
 use crate::value::Item;
 
-pub(super) fn find(op: &str) -> Option<Operator> {
-    Some(match op {
-        "SplitToSequence" => split_to_sequence,
-        "SequenceConstruct" => |call| {
-            Ok(vec![Item::Sequence(
-                call.inputs.iter().flatten().cloned().collect(),
-            )])
-        },
-        "SequenceEmpty" => |_| Ok(vec![Item::Sequence(Vec::new())]),
-        "SequenceAt" => at,
-        "SequenceLength" => |call| {
+pub(super) fn sequence(sequence: Sequence, call: &Call<'_>) -> Answer {
+    match sequence {
+        Sequence::Split { axis, keep } => split_to_sequence(axis, keep, call),
+        Sequence::At => at(call),
+        Sequence::Construct => {
+            let items = call.inputs.iter().flatten().cloned();
+            Ok(vec![Item::Sequence(items.collect())])
+        }
+        Sequence::Empty { .. } => Ok(vec![Item::Sequence(Vec::new())]),
+        Sequence::Length => {
             let n = list(call)?.len() as i64;
-            Ok(HostTensor::i64(Vec::new(), vec![n])
-                .map(Item::host)
-                .into_iter()
-                .collect())
-        },
-        "ConcatFromSequence" => concat,
-        _ => return None,
-    })
+            let length = HostTensor::i64(Vec::new(), vec![n]).map(Item::host);
+            Ok(length.into_iter().collect())
+        }
+        Sequence::Concat { axis, new_axis } => concat(axis, new_axis, call),
+    }
 }
 
 fn list<'a>(call: &'a Call<'_>) -> Result<&'a [Item], String> {
@@ -35,10 +32,10 @@ fn list<'a>(call: &'a Call<'_>) -> Result<&'a [Item], String> {
     }
 }
 
-fn split_to_sequence(call: &Call<'_>) -> Answer {
+fn split_to_sequence(at: i64, keep: bool, call: &Call<'_>) -> Answer {
     let x = call.var(0)?;
     let shape = x.dims();
-    let at = call.axis("axis", 0, shape.len())?;
+    let at = axis(at, shape.len())?;
     let (parts, single) = match call.item(1) {
         None => (vec![1; shape[at]], true),
         Some(item) => {
@@ -61,7 +58,7 @@ fn split_to_sequence(call: &Call<'_>) -> Answer {
             shape[at]
         ));
     }
-    let drop_axis = single && call.attributes().int("keepdims", 1) == 0;
+    let drop_axis = single && !keep;
     let mut shape = shape;
     shape.remove(at);
     let items = split(&x, at, &parts)
@@ -83,19 +80,18 @@ fn at(call: &Call<'_>) -> Answer {
         .ok_or_else(|| format!("position {i} is outside of a sequence of {}", items.len()))
 }
 
-fn concat(call: &Call<'_>) -> Answer {
+fn concat(at: i64, new_axis: bool, call: &Call<'_>) -> Answer {
     let mut parts = list(call)?
         .iter()
         .map(Item::var)
         .collect::<Result<Vec<_>, _>>()?;
-    let axis = call.attributes().int("axis", 0);
-    if call.attributes().int("new_axis", 0) != 0 {
+    if new_axis {
         for part in &mut parts {
             let mut shape = part.dims();
-            let k = super::axis(axis, shape.len() + 1)?;
+            let k = axis(at, shape.len() + 1)?;
             shape.insert(k, 1);
             *part = reshape(part, &shape);
         }
     }
-    one(super::movement::concat_vars(&parts, axis)?)
+    one(super::movement::concat_vars(&parts, at)?)
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use fanin_network::operator::{Operator, Softmax, SoftmaxKind, Unary};
 use fanin_network::{Network, NodeId, ValueId, ValueKind};
 
 use super::look::UnitLook;
@@ -10,7 +11,7 @@ use crate::array::Array;
 use crate::error::RunError;
 use crate::guard::Place;
 use crate::interpreter::{Interpreter, Observer};
-use crate::op::{self, Mode};
+use crate::op::Mode;
 use crate::output;
 use crate::statistics::{self, Look};
 use crate::tape::Var;
@@ -103,17 +104,22 @@ fn logits(network: &Network, output: ValueId, objective: Objective) -> ValueId {
     }
     let producer = network.value(output).producer.map(|id| network.node(id));
     match producer {
-        Some(node) if matches!(node.op.as_str(), "Softmax" | "Sigmoid") => {
-            node.inputs.first().copied().flatten().unwrap_or(output)
-        }
-        _ => output,
+        Some(node) => match &node.operator {
+            Operator::Softmax(Softmax {
+                kind: SoftmaxKind::Soft,
+                ..
+            })
+            | Operator::Unary(Unary::Sigmoid) => node.input(0).unwrap_or(output),
+            _ => output,
+        },
+        None => output,
     }
 }
 
 fn look(network: &Network, id: NodeId, value: &Array) -> Option<UnitLook> {
     let node = network.node(id);
-    let flat = op::flat(network, node);
-    let zeros = op::makes_zeros(network, node);
+    let facts = network.facts(node);
+    let (flat, zeros) = (facts.flat, facts.zeros);
     if flat.is_none() && !zeros {
         return None;
     }

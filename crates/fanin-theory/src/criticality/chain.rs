@@ -218,7 +218,8 @@ fn link<'a>(
         return None;
     }
     let terms = map.edges / map.outputs.max(1.0) * map.factor * map.factor;
-    let bias = context.signal(node, 2).map_or(0.0, |bias| bias.second);
+    let bias = map.bias.and_then(|(slot, _)| context.signal(node, slot));
+    let bias = bias.map_or(0.0, |bias| bias.second);
     let function = Composite {
         network,
         base: base_id,
@@ -260,7 +261,7 @@ fn link<'a>(
 /// Where a value that was only moved comes from.
 fn moved_from(network: &Network, mut value: ValueId) -> ValueId {
     while let Some(node) = network.value(value).producer.map(|id| network.node(id))
-        && (shape::is_rearrangement(node) || shape::is_identity(node))
+        && (shape::is_rearrangement(&node.operator) || shape::is_identity(&node.operator))
         && let Some(before) = node.inputs.first().copied().flatten()
     {
         value = before;
@@ -296,10 +297,10 @@ impl Composite<'_> {
         }
         let node = self.node(value)?;
         let inputs = node.inputs.iter();
-        if shape::is_identity(node) {
+        if shape::is_identity(&node.operator) {
             return self.walk(node.inputs.first().copied().flatten()?, x);
         }
-        let function = Function::of(node)?;
+        let function = Function::of(&node.operator)?;
         let read: Option<Vec<(f64, f64)>> = inputs
             .map(|input| match input {
                 Some(id) => self.walk(*id, x),
@@ -328,7 +329,7 @@ impl Composite<'_> {
         let mut value = self.value;
         while value != self.base {
             let Some(node) = self.node(value) else { break };
-            names.push(node.op.as_str());
+            names.push(node.op_name());
             // The first input that leads further back.
             let before = node.inputs.iter().flatten().copied();
             match before

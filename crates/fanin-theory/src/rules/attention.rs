@@ -15,14 +15,15 @@
 
 use std::rc::Rc;
 
-use fanin_network::{HostTensor, Node, ValueId};
+use fanin_network::operator::{Binary, Softmax, SoftmaxKind};
+use fanin_network::{HostData, HostTensor, Node, Operator, ValueId};
 
-use super::attribute::normalized;
-use super::{Context, linear, shape};
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, Support, axis, einsum, linear, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
-use crate::signal::{Profile, Signal, disjoint, union};
-use crate::softmax::Softmax;
+use crate::signal::{Profile, Signal, disjoint, normalized, union};
+use crate::softmax;
 
 /// Rows longer than this are not looked at pair by pair.
 const LONGEST: usize = 2048;
@@ -33,12 +34,29 @@ const MASKED: f64 = 1e4;
 /// Numbers of keys at which the softmax is integrated; between them it is interpolated.
 const KNOTS: usize = 6;
 
-/// The output of a softmax over keys, or of a mixture by one.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    match node.op.as_str() {
-        "Softmax" if node.domain.is_empty() => probabilities(context, node, output),
-        "MatMul" => mixture(context, node, output),
-        _ => None,
+impl Rule for Softmax {
+    fn support(&self) -> Support {
+        let known = self.kind == SoftmaxKind::Soft;
+        Support {
+            forward: known,
+            backward: known,
+        }
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        let scores = Scores::of(context, node, *self)?;
+        Some(scores.probabilities(&scores.rows()?, output))
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        let scores = Scores::of(arrival.context, arrival.node, *self)?;
+        let mixture = mixture_by(arrival.context, arrival.node)?;
+        // The scores' rule reads the mixtures' gradient itself.
+        let (from, variance) = (arrival.other)(mixture.output(0)?)?;
+        let v = arrival.context.signal(mixture, 1)?;
+        let dimensions = *arrival.context.shape(mixture, 1)?.last()? as f64;
+        let flow = scores.to_scores(arrival.context, arrival.out, v, dimensions, &from)?;
+        Some(Back::Gaussian(flow, arrival.inherited(variance)))
     }
 }
 
@@ -48,12 +66,15 @@ fn producer<'a>(context: &Context<'a>, value: ValueId) -> Option<&'a Node> {
 }
 
 /// Which keys a query may not see.
-enum Mask<'a> {
+pub(crate) enum Mask<'a> {
     None,
     Known(&'a HostTensor),
-    /// All later ones.
-    Causal,
+    /// Those farther before or behind than this; `None` for any distance.
+    Band(Option<usize>, Option<usize>),
 }
+
+/// All later ones.
+const CAUSAL: Mask<'static> = Mask::Band(None, Some(0));
 
 /// Queries and keys of scores.
 fn square(context: &Context<'_>, scores: ValueId) -> Option<[usize; 2]> {
@@ -77,7 +98,7 @@ fn computed_mask<'a>(context: &Context<'a>, scores: ValueId, value: ValueId) -> 
     let size = moments.rms * moments.rms / -moments.mean;
     let causal = 0.5 * (1.0 - 1.0 / keys as f64);
     let is_mask = size >= MASKED && moments.rms.is_finite();
-    (is_mask && queries == keys && (share / causal - 1.0).abs() < 1e-3).then_some(Mask::Causal)
+    (is_mask && queries == keys && (share / causal - 1.0).abs() < 1e-3).then_some(CAUSAL)
 }
 
 /// The matrix product of queries and keys that scores come from, through a mask and factors, and
@@ -87,10 +108,10 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
     let mut scaled = value;
     for _ in 0..8 {
         let node = producer(context, value)?;
-        let input = |k: usize| node.inputs.get(k).copied().flatten();
-        match node.op.as_str() {
-            "MatMul" => return Some((node, scaled, mask)),
-            "Add" if matches!(mask, Mask::None) => {
+        let input = |k: usize| node.input(k);
+        match &node.operator {
+            operator if einsum::scores(operator) => return Some((node, scaled, mask)),
+            Operator::Binary(Binary::Add) if matches!(mask, Mask::None) => {
                 let (a, b) = (input(0)?, input(1)?);
                 let constant = |id| context.network.constant(id).map(Mask::Known);
                 let is_small = |id: ValueId| {
@@ -109,7 +130,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
                 value = data;
                 scaled = data;
             }
-            "Div" | "Mul" => {
+            Operator::Binary(Binary::Div | Binary::Mul) => {
                 let first = input(0)?;
                 value = if context.scalar(node, 1).is_some() {
                     first
@@ -126,7 +147,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
 }
 
 /// How many keys the rows see, and how much two rows share.
-struct Rows {
+pub(crate) struct Rows {
     keys: usize,
     /// Keys of each row.
     open: Vec<usize>,
@@ -139,6 +160,7 @@ struct Rows {
 impl Rows {
     fn new(queries: usize, keys: usize, mask: &Mask<'_>) -> Option<Self> {
         let elements: Vec<f32>;
+        let open: bool;
         let closed: &dyn Fn(usize, usize) -> bool = match mask {
             Mask::None => {
                 return Some(Self {
@@ -148,7 +170,10 @@ impl Rows {
                     shared: 1.0 / keys.max(1) as f64,
                 });
             }
-            Mask::Causal => &|i, j| j > i,
+            Mask::Band(before, behind) => &|i, j| {
+                before.is_some_and(|before| j + before < i)
+                    || behind.is_some_and(|behind| j > i + behind)
+            },
             Mask::Known(tensor) => {
                 elements = tensor.to_f32();
                 // One mask for all samples and heads, or copies of it.
@@ -156,9 +181,17 @@ impl Rows {
                 if first.is_empty() || elements.chunks(first.len()).any(|other| other != first) {
                     return None;
                 }
+                // Numbers are added, truth values say what is open.
+                open = matches!(tensor.data, HostData::Bool(_));
                 &|i, j| {
                     let entry = elements.get(i * keys + j);
-                    entry.is_some_and(|&x| f64::from(x) <= -MASKED)
+                    entry.is_some_and(|&x| {
+                        if open {
+                            x == 0.0
+                        } else {
+                            f64::from(x) <= -MASKED
+                        }
+                    })
                 }
             }
         };
@@ -263,27 +296,30 @@ fn is_set(bits: &[u64], j: usize) -> bool {
 }
 
 /// The scores a softmax reads.
-struct Scores<'a> {
+pub(crate) struct Scores<'a> {
     /// The signals of queries and keys.
-    q: &'a Signal,
-    k: &'a Signal,
+    pub(crate) q: Signal,
+    pub(crate) k: Signal,
     /// Of the scores, before a mask.
-    signal: &'a Signal,
+    pub(crate) signal: Signal,
     /// Dimensions of a head.
-    head: f64,
+    pub(crate) head: f64,
     /// The part of the scores' variance that differs between keys.
-    variance: f64,
-    mask: Mask<'a>,
-    queries: usize,
-    keys: usize,
+    pub(crate) variance: f64,
+    pub(crate) mask: Mask<'a>,
+    pub(crate) queries: usize,
+    pub(crate) keys: usize,
 }
 
 impl<'a> Scores<'a> {
-    fn of(context: &Context<'a>, softmax: &Node) -> Option<Self> {
-        let (product, scaled, mask) = origin(context, context.id(softmax, 0)?)?;
+    fn of(context: &Context<'a>, node: &Node, softmax: Softmax) -> Option<Self> {
+        if softmax.kind != SoftmaxKind::Soft {
+            return None;
+        }
+        let (product, scaled, mask) = origin(context, context.id(node, 0)?)?;
         // A mask of unknown shape leaves that of what is masked unknown too: it is the scores'.
         let rank = context.network.value(scaled).shape.as_deref()?.len();
-        if context.axis(softmax, "axis", -1, rank)? + 1 != rank {
+        if axis(softmax.axis, rank)? + 1 != rank {
             return None;
         }
         let [queries, keys] = square(context, scaled)?;
@@ -298,9 +334,9 @@ impl<'a> Scores<'a> {
         }
         let apart = (1.0 - k.cross.within? / k.second).max(0.0);
         Some(Self {
-            q,
-            k,
-            signal,
+            q: q.clone(),
+            k: k.clone(),
+            signal: signal.clone(),
             head: (map.edges / map.outputs.max(1.0)).max(1.0),
             variance: signal.second * apart,
             mask,
@@ -318,7 +354,7 @@ impl<'a> Scores<'a> {
         3.0 * self.variance.min(1.0) / (rows * heads * context.batch()).max(1.0)
     }
 
-    fn rows(&self) -> Option<Rows> {
+    pub(crate) fn rows(&self) -> Option<Rows> {
         Rows::new(self.queries, self.keys, &self.mask)
     }
 
@@ -336,76 +372,232 @@ impl<'a> Scores<'a> {
         self.over_rows(n, |softmax| softmax.jacobian())
     }
 
-    fn over_rows(&self, n: f64, f: impl Fn(Softmax) -> f64) -> f64 {
+    fn over_rows(&self, n: f64, f: impl Fn(softmax::Softmax) -> f64) -> f64 {
         let uneven = 1.0 + self.head / self.q.units.max(self.head);
         let swing = (2.0 / self.head * uneven * uneven).sqrt().min(0.9);
-        let at = |stretch: f64| f(Softmax::new((self.variance * stretch).sqrt(), n));
+        let at = |stretch: f64| f(softmax::Softmax::new((self.variance * stretch).sqrt(), n));
         0.5 * (at(1.0 + swing) + at(1.0 - swing))
+    }
+
+    /// The softmax of the self.
+    pub(crate) fn probabilities(&self, rows: &Rows, output: ValueId) -> Signal {
+        let (q, k) = (&self.q, &self.k);
+        let n = self.keys as f64;
+        // n Σ p² of a row of n keys varies slowly with n: what is interpolated.
+        let rows_squared = rows.mean(|n| n * self.square_sum(n));
+        let own = rows.mean(|_| 1.0);
+        let squares = rows_squared / own;
+        let overlap =
+            |equal: f64, correlation: f64| equal * squares.powf(correlation.clamp(0.0, 1.0));
+        let queries_alike = |product: Option<f64>| product.map(|p| p / q.second);
+        let keys_alike = k.cross.between.zip(k.cross.far).map(|(same, other)| {
+            let apart = k.second - k.cross.within.unwrap_or(0.0);
+            if apart > 0.0 {
+                (same - other) / apart
+            } else {
+                0.0
+            }
+        });
+        let mut signal = Signal::gaussian(output, 1.0 / n, own * squares / n);
+        signal.cross = Cross {
+            within: queries_alike(q.cross.within).map(|c| overlap(rows.shared, c) / n),
+            between: queries_alike(q.cross.between)
+                .zip(keys_alike)
+                .map(|(c, d)| overlap(own, c * d) / n),
+            far: queries_alike(q.cross.far)
+                .zip(keys_alike)
+                .map(|(c, d)| overlap(rows.shared, c * d) / n),
+        };
+        signal.gaussian = false;
+        signal.units = self.signal.units;
+        signal.since = self.signal.since;
+        signal.origins = self.signal.origins.clone();
+        let variance = self.variance;
+        // ln Σ p² moves with the variance of the scores as far as that is not small.
+        let lever = (variance * variance).min(1.0);
+        signal.with_variance(lever * self.signal.variance())
+    }
+
+    /// The mixture of values by the softmax of the self.
+    pub(crate) fn mixture(
+        &self,
+        rows: &Rows,
+        p: &Signal,
+        v: &Signal,
+        output: ValueId,
+    ) -> Option<Signal> {
+        let keys = self.keys as f64;
+        let within = v.cross.within?;
+        // Σ p² of a row, or Σ p p' of two, mixes equal places and different ones.
+        let mixed = |rows: f64, same: f64, other: f64| {
+            let share = (keys * rows).min(1.0);
+            share * same + (1.0 - share) * other
+        };
+        // Keys that score high lie along the query: Σ p x leans that way by σ²/D of E x² (E x e^(a·x) =
+        // a E e^(a·x) of a standard Gaussian x).
+        let lean = self.variance / self.q.units.max(1.0) * (1.0 - keys * p.second).max(0.0);
+        let lean = lean * (v.second - within).max(0.0);
+        // Rows that see few keys average away less, and those may be the keys that have most of their own.
+        let seconds: Vec<f64> = rows
+            .each(|n| n * self.square_sum(n))
+            .iter()
+            .zip(rows.averaged(&line(v.profile.as_ref(), self.keys)))
+            .map(|(s, uneven)| mixed(s / keys, v.second * uneven, within) + lean)
+            .collect();
+        let second = seconds.iter().sum::<f64>() / seconds.len().max(1) as f64;
+        let mut signal = Signal::gaussian(output, v.mean, second);
+        let places = |rows: Option<f64>| Some(mixed(rows?, v.cross.between?, v.cross.far?));
+        signal.cross = Cross {
+            within: p.cross.within.map(|rows| mixed(rows, v.second, within)),
+            between: places(p.cross.between),
+            far: places(p.cross.far),
+        };
+        signal.units = v.units;
+        signal.gaussian = v.gaussian;
+        signal.since = p.since.max(v.since);
+        signal.origins = union(&p.origins, &v.origins);
+        let rest = if second > 0.0 {
+            (v.second - within).max(0.0) * (keys * p.second).min(1.0) / second
+        } else {
+            0.0
+        };
+        let luck = v.variance().sqrt() + rest * p.variance().sqrt();
+        signal.cosine_inherited = v.cosine_inherited;
+        signal.profile = along(seconds);
+        Some(signal.with_variance(luck * luck))
+    }
+
+    /// From the mixtures to the values mixed.
+    pub(crate) fn to_values(&self, context: &Context<'_>, p: &Signal, from: &Flow) -> Option<Flow> {
+        let (queries, keys) = (self.queries, self.keys);
+        let rows = self.rows()?;
+        let (q, n) = (queries as f64, keys as f64);
+        let alike = from.alike?;
+        // A row's Σ p² and, of what it hands to different keys, 1 − Σ p².
+        let squares = rows.each(|n| n * self.square_sum(n));
+        let weights = line(from.profile.as_ref(), queries);
+        let own: Vec<f64> = squares
+            .iter()
+            .zip(&weights)
+            .zip(&rows.open)
+            .map(|((s, u), &open)| s * u / open as f64)
+            .collect();
+        // Σ over pairs of queries of p p' at one key: all pairs less a query with itself.
+        let inverse = |power: i32| -> Vec<f64> {
+            rows.open
+                .iter()
+                .map(|&open| (open as f64).powi(-power))
+                .collect()
+        };
+        let pairs = p.cross.within.map_or(1.0, |w| w * n / rows.shared);
+        let seconds: Vec<f64> = rows
+            .gathered(&own)
+            .iter()
+            .zip(
+                rows.gathered(&inverse(1))
+                    .iter()
+                    .zip(rows.gathered(&inverse(2))),
+            )
+            .map(|(own, (sum, square))| own + alike * pairs * (sum * sum - square))
+            .collect();
+        let relative = seconds.iter().sum::<f64>() / n;
+        // All that a query hands out adds up to its own gradient.
+        let apart: f64 = squares
+            .iter()
+            .zip(&weights)
+            .map(|(s, u)| (1.0 - s) * u)
+            .sum();
+        let overlap = pairs * rows.shared;
+        let other = apart + q * (q - 1.0) * alike * (1.0 - overlap);
+        let alike = if n > 1.0 && relative > 0.0 {
+            other / (n * (n - 1.0)) / relative
+        } else {
+            1.0
+        };
+        Some(Flow {
+            second: from.second * relative,
+            alike: Some(alike.clamp(-1.0, 1.0)),
+            profile: along(seconds),
+            luck: self.luck(context, &weights),
+            ..Flow::default()
+        })
+    }
+
+    /// From the mixtures by a softmax to the scores it reads.
+    pub(crate) fn to_scores(
+        &self,
+        context: &Context<'_>,
+        p: &Signal,
+        v: &Signal,
+        dimensions: f64,
+        from: &Flow,
+    ) -> Option<Flow> {
+        let (queries, keys) = (self.queries, self.keys);
+        let rows = self.rows()?;
+        let n = keys as f64;
+        let apart = dimensions * from.second * (v.second - v.cross.within?).max(0.0);
+        let weights = line(from.profile.as_ref(), queries);
+        let jacobians = rows.each(|n| n * self.jacobian(n));
+        let sums: Vec<f64> = jacobians
+            .iter()
+            .zip(&weights)
+            .map(|(jacobian, u)| apart * jacobian * u)
+            .collect();
+        let second = sums.iter().sum::<f64>() / (queries as f64 * n);
+        let shares: Vec<f64> = sums
+            .iter()
+            .zip(&rows.open)
+            .map(|(sum, &open)| sum / open as f64)
+            .collect();
+        let alike = from.alike.zip(p.cross.within).map(|(alike, pairs)| {
+            let common = pairs * apart * alike * (1.0 - n * pairs).max(0.0);
+            if second > 0.0 { common / second } else { 0.0 }
+        });
+        let squares = rows.each(|n| n * self.square_sum(n));
+        let traces = squares.iter().zip(&weights);
+        let traces: f64 = traces.map(|(s, u)| apart * u * (1.0 - s).powi(2)).sum();
+        let total: f64 = sums.iter().sum();
+        let scored = Scored {
+            keys: along(rows.gathered(&shares)),
+            trace: if total > 0.0 { traces / total } else { 0.0 },
+            tilt: self.variance / (self.head * self.q.second),
+        };
+        Some(Flow {
+            second,
+            alike,
+            profile: along(sums),
+            scored: Some(Rc::new(scored)),
+            luck: self.luck(context, &weights) + layer_variance(3.0, self.k.units),
+            ..Flow::default()
+        })
     }
 }
 
-fn probabilities(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let scores = Scores::of(context, node)?;
-    let (q, k) = (scores.q, scores.k);
-    let rows = scores.rows()?;
-    let n = scores.keys as f64;
-    // n Σ p² of a row of n keys varies slowly with n: what is interpolated.
-    let rows_squared = rows.mean(|n| n * scores.square_sum(n));
-    let own = rows.mean(|_| 1.0);
-    let squares = rows_squared / own;
-    let overlap = |equal: f64, correlation: f64| equal * squares.powf(correlation.clamp(0.0, 1.0));
-    let queries_alike = |product: Option<f64>| product.map(|p| p / q.second);
-    let keys_alike = k.cross.between.zip(k.cross.far).map(|(same, other)| {
-        let apart = k.second - k.cross.within.unwrap_or(0.0);
-        if apart > 0.0 {
-            (same - other) / apart
-        } else {
-            0.0
-        }
-    });
-    let mut signal = Signal::gaussian(output, 1.0 / n, own * squares / n);
-    signal.cross = Cross {
-        within: queries_alike(q.cross.within).map(|c| overlap(rows.shared, c) / n),
-        between: queries_alike(q.cross.between)
-            .zip(keys_alike)
-            .map(|(c, d)| overlap(own, c * d) / n),
-        far: queries_alike(q.cross.far)
-            .zip(keys_alike)
-            .map(|(c, d)| overlap(rows.shared, c * d) / n),
-    };
-    signal.gaussian = false;
-    signal.units = scores.signal.units;
-    signal.since = scores.signal.since;
-    signal.origins = scores.signal.origins.clone();
-    let variance = scores.variance;
-    // ln Σ p² moves with the variance of the scores as far as that is not small.
-    let lever = (variance * variance).min(1.0);
-    Some(signal.with_variance(lever * scores.signal.variance()))
-}
-
 /// The softmax that a node mixes values by, and its output.
-pub(crate) fn softmax_of<'a>(context: &Context<'a>, node: &Node) -> Option<(&'a Node, ValueId)> {
-    if node.op != "MatMul" {
+fn softmax_of<'a>(context: &Context<'a>, node: &Node) -> Option<(&'a Node, Softmax, ValueId)> {
+    if !einsum::mixes(&node.operator) {
         return None;
     }
     let mut value = context.id(node, 0)?;
     loop {
         let before = producer(context, value)?;
-        if before.op == "Softmax" {
-            return Some((before, value));
+        if let Operator::Softmax(softmax) = before.operator
+            && softmax.kind == SoftmaxKind::Soft
+        {
+            return Some((before, softmax, value));
         }
         let k = shape::passes(context.network, before)?;
-        value = before.inputs.get(k).copied().flatten()?;
+        value = before.input(k)?;
     }
 }
 
 /// The node that mixes values by a softmax.
-pub(crate) fn mixture_by<'a>(context: &Context<'a>, softmax: &Node) -> Option<&'a Node> {
-    let mut value = softmax.outputs.first().copied().flatten()?;
+fn mixture_by<'a>(context: &Context<'a>, softmax: &Node) -> Option<&'a Node> {
+    let mut value = softmax.output(0)?;
     for _ in 0..8 {
         let consumers = &context.network.value(value).consumers;
         let mut readers = consumers.iter().map(|&id| context.network.node(id));
-        let mixes = |node: &&Node| node.op == "MatMul" && context.id(node, 0) == Some(value);
+        let mixes = |node: &&Node| einsum::mixes(&node.operator) && node.input(0) == Some(value);
         if let Some(node) = readers.clone().find(mixes) {
             return Some(node);
         }
@@ -413,82 +605,40 @@ pub(crate) fn mixture_by<'a>(context: &Context<'a>, softmax: &Node) -> Option<&'
             let k = shape::passes(context.network, node);
             k.and_then(|k| context.id(node, k)) == Some(value)
         })?;
-        value = through.outputs.first().copied().flatten()?;
+        value = through.output(0)?;
     }
     None
 }
 
-fn mixture(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let (softmax, value) = softmax_of(context, node)?;
+/// The mixture of values by a softmax.
+pub(crate) fn mixture(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+    let (softmax, kind, value) = softmax_of(context, node)?;
     let (p, v) = (context.at(value)?, context.signal(node, 1)?);
     if v.parameter || !disjoint(&p.origins, &v.origins) {
         return None;
     }
-    let scores = Scores::of(context, softmax)?;
-    let rows = scores.rows()?;
-    let keys = scores.keys as f64;
-    let within = v.cross.within?;
-    // Σ p² of a row, or Σ p p' of two, mixes equal places and different ones.
-    let mixed = |rows: f64, same: f64, other: f64| {
-        let share = (keys * rows).min(1.0);
-        share * same + (1.0 - share) * other
-    };
-    // Keys that score high lie along the query: Σ p x leans that way by σ²/D of E x² (E x e^(a·x) =
-    // a E e^(a·x) of a standard Gaussian x).
-    let lean = scores.variance / scores.q.units.max(1.0) * (1.0 - keys * p.second).max(0.0);
-    let lean = lean * (v.second - within).max(0.0);
-    // Rows that see few keys average away less, and those may be the keys that have most of their own.
-    let seconds: Vec<f64> = rows
-        .each(|n| n * scores.square_sum(n))
-        .iter()
-        .zip(rows.averaged(&line(v.profile.as_ref(), scores.keys)))
-        .map(|(s, uneven)| mixed(s / keys, v.second * uneven, within) + lean)
-        .collect();
-    let second = seconds.iter().sum::<f64>() / seconds.len().max(1) as f64;
-    let mut signal = Signal::gaussian(output, v.mean, second);
-    let places = |rows: Option<f64>| Some(mixed(rows?, v.cross.between?, v.cross.far?));
-    signal.cross = Cross {
-        within: p.cross.within.map(|rows| mixed(rows, v.second, within)),
-        between: places(p.cross.between),
-        far: places(p.cross.far),
-    };
-    signal.units = v.units;
-    signal.gaussian = v.gaussian;
-    signal.since = p.since.max(v.since);
-    signal.origins = union(&p.origins, &v.origins);
-    let rest = if second > 0.0 {
-        (v.second - within).max(0.0) * (keys * p.second).min(1.0) / second
-    } else {
-        0.0
-    };
-    let luck = v.variance().sqrt() + rest * p.variance().sqrt();
-    signal.cosine_inherited = v.cosine_inherited;
-    signal.profile = along(seconds);
-    Some(signal.with_variance(luck * luck))
+    let scores = Scores::of(context, softmax, kind)?;
+    scores.mixture(&scores.rows()?, p, v, output)
+}
+
+/// The gradient at an input of a mixture.
+pub(crate) fn mixture_back(arrival: &Arrival<'_>) -> Option<Back> {
+    let Arrival { context, node, .. } = *arrival;
+    let (softmax, kind, value) = softmax_of(context, node)?;
+    if arrival.slot == 1 {
+        let scores = Scores::of(context, softmax, kind)?;
+        let flow = scores.to_values(context, context.at(value)?, &arrival.flow)?;
+        return Some(arrival.gaussian(flow));
+    }
+    // The probabilities of a softmax: the scores' rule reads the mixtures' gradient itself.
+    let v = context.signal(node, 1)?;
+    let terms = *context.shape(node, 1)?.last()? as f64;
+    Some(arrival.gaussian(Flow::of(arrival.flow.second * terms * v.second)))
 }
 
 /// A profile along a sequence of these second moments; `None` where all are alike.
 fn along(seconds: Vec<f64>) -> Option<Profile> {
     normalized(vec![seconds]).1
-}
-
-/// A gradient at some value of attention.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Flow {
-    /// Mean square.
-    pub(crate) second: f64,
-    /// Mean product at two places of one sample (of scores: two queries, one key) over that.
-    pub(crate) alike: Option<f64>,
-    /// The same at places of two samples, in the mean over all pairs of places.
-    pub(crate) across: f64,
-    /// Along the sequence (of scores: of the queries).
-    pub(crate) profile: Option<Profile>,
-    /// What only scores have.
-    pub(crate) scored: Option<Rc<Scored>>,
-    /// Variance of the log of the mean square that this step leaves to luck.
-    pub(crate) luck: f64,
-    /// Mean products at two steps of a recurrent layer over the mean square.
-    pub(crate) steps: Option<Rc<[Vec<f64>]>>,
 }
 
 /// What is known of a gradient at scores.
@@ -502,16 +652,6 @@ pub(crate) struct Scored {
     tilt: f64,
 }
 
-impl Flow {
-    /// Of places nothing is known.
-    pub(crate) fn of(second: f64) -> Self {
-        Self {
-            second,
-            ..Self::default()
-        }
-    }
-}
-
 /// `count` numbers of a profile along a sequence.
 fn line(profile: Option<&Profile>, count: usize) -> Vec<f64> {
     let known = profile.and_then(|profile| profile.first());
@@ -519,117 +659,6 @@ fn line(profile: Option<&Profile>, count: usize) -> Vec<f64> {
         Some(line) => line.clone(),
         None => vec![1.0; count],
     }
-}
-
-/// From the mixtures of a node to the values mixed.
-pub(crate) fn to_values(context: &Context<'_>, node: &Node, from: &Flow) -> Option<Flow> {
-    let (softmax, value) = softmax_of(context, node)?;
-    let scores = Scores::of(context, softmax)?;
-    let (queries, keys) = (scores.queries, scores.keys);
-    let p = context.at(value)?;
-    let rows = scores.rows()?;
-    let (q, n) = (queries as f64, keys as f64);
-    let alike = from.alike?;
-    // A row's Σ p² and, of what it hands to different keys, 1 − Σ p².
-    let squares = rows.each(|n| n * scores.square_sum(n));
-    let weights = line(from.profile.as_ref(), queries);
-    let own: Vec<f64> = squares
-        .iter()
-        .zip(&weights)
-        .zip(&rows.open)
-        .map(|((s, u), &open)| s * u / open as f64)
-        .collect();
-    // Σ over pairs of queries of p p' at one key: all pairs less a query with itself.
-    let inverse = |power: i32| -> Vec<f64> {
-        rows.open
-            .iter()
-            .map(|&open| (open as f64).powi(-power))
-            .collect()
-    };
-    let pairs = p.cross.within.map_or(1.0, |w| w * n / rows.shared);
-    let seconds: Vec<f64> = rows
-        .gathered(&own)
-        .iter()
-        .zip(
-            rows.gathered(&inverse(1))
-                .iter()
-                .zip(rows.gathered(&inverse(2))),
-        )
-        .map(|(own, (sum, square))| own + alike * pairs * (sum * sum - square))
-        .collect();
-    let relative = seconds.iter().sum::<f64>() / n;
-    // All that a query hands out adds up to its own gradient.
-    let apart: f64 = squares
-        .iter()
-        .zip(&weights)
-        .map(|(s, u)| (1.0 - s) * u)
-        .sum();
-    let overlap = pairs * rows.shared;
-    let other = apart + q * (q - 1.0) * alike * (1.0 - overlap);
-    let alike = if n > 1.0 && relative > 0.0 {
-        other / (n * (n - 1.0)) / relative
-    } else {
-        1.0
-    };
-    Some(Flow {
-        second: from.second * relative,
-        alike: Some(alike.clamp(-1.0, 1.0)),
-        profile: along(seconds),
-        luck: scores.luck(context, &weights),
-        ..Flow::default()
-    })
-}
-
-/// From the mixtures by a softmax to the scores it reads.
-pub(crate) fn to_scores(
-    context: &Context<'_>,
-    softmax: &Node,
-    mixture: &Node,
-    from: &Flow,
-) -> Option<Flow> {
-    let scores = Scores::of(context, softmax)?;
-    let (queries, keys) = (scores.queries, scores.keys);
-    let (p, v) = (
-        context.at(softmax.outputs.first().copied().flatten()?)?,
-        context.signal(mixture, 1)?,
-    );
-    let rows = scores.rows()?;
-    let (n, dimensions) = (keys as f64, *context.shape(mixture, 1)?.last()? as f64);
-    let apart = dimensions * from.second * (v.second - v.cross.within?).max(0.0);
-    let weights = line(from.profile.as_ref(), queries);
-    let jacobians = rows.each(|n| n * scores.jacobian(n));
-    let sums: Vec<f64> = jacobians
-        .iter()
-        .zip(&weights)
-        .map(|(jacobian, u)| apart * jacobian * u)
-        .collect();
-    let second = sums.iter().sum::<f64>() / (queries as f64 * n);
-    let shares: Vec<f64> = sums
-        .iter()
-        .zip(&rows.open)
-        .map(|(sum, &open)| sum / open as f64)
-        .collect();
-    let alike = from.alike.zip(p.cross.within).map(|(alike, pairs)| {
-        let common = pairs * apart * alike * (1.0 - n * pairs).max(0.0);
-        if second > 0.0 { common / second } else { 0.0 }
-    });
-    let squares = rows.each(|n| n * scores.square_sum(n));
-    let traces = squares.iter().zip(&weights);
-    let traces: f64 = traces.map(|(s, u)| apart * u * (1.0 - s).powi(2)).sum();
-    let total: f64 = sums.iter().sum();
-    let scored = Scored {
-        keys: along(rows.gathered(&shares)),
-        trace: if total > 0.0 { traces / total } else { 0.0 },
-        tilt: scores.variance / (scores.head * scores.q.second),
-    };
-    Some(Flow {
-        second,
-        alike,
-        profile: along(sums),
-        scored: Some(Rc::new(scored)),
-        luck: scores.luck(context, &weights) + layer_variance(3.0, scores.k.units),
-        ..Flow::default()
-    })
 }
 
 /// The mean square cosine between what two places have of their own, of keys.
@@ -675,18 +704,39 @@ pub(crate) fn to_projection(
         return None;
     }
     if k == 0 {
-        // The gradients of a row add up to zero: what its keys have in common drops out.
-        let apart = (keys.second - keys.cross.within?).max(0.0);
-        let trace = from.scored.as_ref().map_or(0.0, |scored| scored.trace);
-        let together = 1.0 + overlap(context, keys) * trace;
-        return Some(Flow {
-            second: scale * apart * together,
-            alike: from.alike,
-            profile: from.profile.clone(),
-            luck: layer_variance(3.0, keys.units),
-            ..Flow::default()
-        });
+        to_queries(context, keys, scale, from)
+    } else {
+        to_keys(q, [queries, places], scale, from)
     }
+}
+
+/// From scores to queries, times `scale`.
+pub(crate) fn to_queries(
+    context: &Context<'_>,
+    keys: &Signal,
+    scale: f64,
+    from: &Flow,
+) -> Option<Flow> {
+    // The gradients of a row add up to zero: what its keys have in common drops out.
+    let apart = (keys.second - keys.cross.within?).max(0.0);
+    let trace = from.scored.as_ref().map_or(0.0, |scored| scored.trace);
+    let together = 1.0 + overlap(context, keys) * trace;
+    Some(Flow {
+        second: scale * apart * together,
+        alike: from.alike,
+        profile: from.profile.clone(),
+        luck: layer_variance(3.0, keys.units),
+        ..Flow::default()
+    })
+}
+
+/// From scores to keys, times `scale`.
+pub(crate) fn to_keys(
+    q: &Signal,
+    [queries, keys]: [usize; 2],
+    scale: f64,
+    from: &Flow,
+) -> Option<Flow> {
     let within = q.cross.within?;
     // Queries that see a key well lie along it, by C k of their covariance C: so far they are alike.
     let apart = (q.second - within).max(0.0);
@@ -695,7 +745,7 @@ pub(crate) fn to_projection(
     let coherent = (queries as f64 - 1.0) * from.alike? * (within + along);
     Some(Flow {
         second: scale * (q.second + coherent).max(0.0),
-        alike: Some(-1.0 / (places as f64 - 1.0).max(1.0)),
+        alike: Some(-1.0 / (keys as f64 - 1.0).max(1.0)),
         profile: from.scored.as_ref().and_then(|scored| scored.keys.clone()),
         luck: layer_variance(3.0, q.units),
         ..Flow::default()

@@ -8,13 +8,15 @@
 
 use std::rc::Rc;
 
+use fanin_network::operator::{Conv, Fused, Gemm, MatMul};
 use fanin_network::{Node, ValueId};
 
-use super::attribute::{Window, normalized};
-use super::{Context, count};
+use super::back::{Arrival, Back, Flow};
+use super::window::Taps;
+use super::{Context, Rule, activation, arithmetic, attention, count};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
-use crate::signal::{Profile, Signal, disjoint, mixed_profile};
+use crate::signal::{Profile, Signal, disjoint, mixed_profile, normalized};
 
 /// A linear map from one value to another through a weight.
 pub(crate) struct Map {
@@ -32,16 +34,19 @@ pub(crate) struct Map {
     pub(crate) units: f64,
     /// A constant factor (`alpha` of `Gemm`).
     pub(crate) factor: f64,
+    /// The input that is a bias, and the factor on it.
+    pub(crate) bias: Option<(usize, f64)>,
+    /// An input that is added to the output before the activation.
+    pub(crate) added: Option<usize>,
+    /// The activation that is fused into the operator.
+    pub(crate) activation: Option<Fused>,
     /// The window of a convolution.
     pub(crate) window: Option<Slide>,
 }
 
 /// The window of a convolution between two maps.
 pub(crate) struct Slide {
-    window: Window,
-    /// The spatial sizes the window slides over, and those of its positions.
-    wide: Vec<usize>,
-    narrow: Vec<usize>,
+    taps: Taps,
     /// Whether outputs are what it slides over.
     transposed: bool,
 }
@@ -50,18 +55,17 @@ impl Map {
     /// The taps through which two different places of the output (of the input where `back`) both
     /// see the other side, in the mean over pairs, over those of one.
     pub(crate) fn common_taps(&self, back: bool) -> f64 {
-        self.window.as_ref().map_or(1.0, |slide| {
-            let transposed = slide.transposed != back;
-            slide.window.common(&slide.wide, &slide.narrow, transposed)
-        })
+        self.window
+            .as_ref()
+            .map_or(1.0, |slide| slide.taps.common(slide.transposed != back))
     }
 
     /// The same over all pairs of places, equal ones too.
     pub(crate) fn shared_taps(&self, back: bool) -> f64 {
         let places = self.window.as_ref().map_or(1.0, |slide| {
             count(match slide.transposed == back {
-                true => &slide.narrow,
-                false => &slide.wide,
+                true => &slide.taps.narrow,
+                false => &slide.taps.wide,
             })
         });
         (1.0 + (places - 1.0) * self.common_taps(back)) / places.max(1.0)
@@ -76,9 +80,9 @@ impl Map {
             return (1.0, kept.cloned());
         };
         let sizes = if slide.transposed == back {
-            &slide.wide
+            &slide.taps.wide
         } else {
-            &slide.narrow
+            &slide.taps.narrow
         };
         let fits = |profile: &&Profile| {
             let lines = profile.iter().map(Vec::len);
@@ -86,35 +90,162 @@ impl Map {
         };
         let profile = profile.filter(fits);
         let scatter = slide.transposed != back;
-        let through = |weights: Option<&[Vec<f64>]>| {
-            normalized(
-                slide
-                    .window
-                    .sums(&slide.wide, &slide.narrow, weights, scatter),
-            )
-        };
+        let through = |weights| normalized(slide.taps.sums(weights, scatter));
         let (even, _) = through(None);
-        let (seen, left) = through(profile.map(|profile| &**profile));
+        let (seen, left) = through(profile);
         (if even > 0.0 { seen / even } else { 1.0 }, left)
     }
 }
 
-/// Reads the map that a node applies; `None` if it applies none or its sizes are unknown.
+/// The map that a node applies; `None` if it applies none or its sizes are unknown.
 pub(crate) fn map(context: &Context<'_>, node: &Node) -> Option<Map> {
-    if !node.domain.is_empty() {
-        return None;
+    super::of(&node.operator)?.map(context, node)
+}
+
+impl Rule for Gemm {
+    fn map(&self, context: &Context<'_>, node: &Node) -> Option<Map> {
+        let (data, weight) = weight_side(context, node)?;
+        let &[rows, columns] = context.shape(node, 0)? else {
+            return None;
+        };
+        let terms = if self.transpose_a { rows } else { columns };
+        let output = context.output_shape(node)?;
+        let units = output.get(if weight == 1 { 1 } else { 0 })?;
+        Some(Map {
+            data,
+            weight,
+            edges: count(output) * terms as f64,
+            outputs: count(output),
+            inputs: count(context.shape(node, data)?),
+            units: *units as f64,
+            factor: f64::from(self.alpha),
+            bias: Some((2, f64::from(self.beta))),
+            added: None,
+            activation: self.activation,
+            window: None,
+        })
     }
-    match node.op.as_str() {
-        "Gemm" => gemm(context, node),
-        "MatMul" => matmul(context, node),
-        "Conv" => convolution(context, node, false),
-        "ConvTranspose" => convolution(context, node, true),
-        _ => None,
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        forward(context, node, &self.map(context, node)?, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        backward(arrival, &self.map(arrival.context, arrival.node)?)
+    }
+}
+
+impl Rule for MatMul {
+    fn map(&self, context: &Context<'_>, node: &Node) -> Option<Map> {
+        let (data, weight) = weight_side(context, node)?;
+        let first = context.shape(node, 0)?;
+        let contracted = match (self.transpose_a, self.transpose_batch_a) {
+            (true, true) => first.first(),
+            (true, false) if first.len() > 1 => first.iter().rev().nth(1),
+            _ => first.last(),
+        };
+        let terms = *contracted? as f64;
+        let output = context.output_shape(node)?;
+        let units = if context.signal(node, weight)?.parameter {
+            let batch = match weight {
+                0 => self.transpose_batch_a,
+                _ => self.transpose_batch_b,
+            };
+            // Where the batch axis lies between the matrix's, no operand is a plain weight.
+            if batch {
+                return None;
+            }
+            let sides = context.shape(node, weight)?;
+            let second_last = || sides.iter().rev().nth(1).unwrap_or(&1);
+            *match (weight, self.transpose_a, self.transpose_b) {
+                (1, _, false) | (0, true, _) => sides.last()?,
+                _ => second_last(),
+            } as f64
+        } else {
+            heads_of_scores(context, node, data, weight)?
+        };
+        Some(Map {
+            data,
+            weight,
+            edges: count(output) * terms,
+            outputs: count(output),
+            inputs: count(context.shape(node, data)?),
+            units,
+            factor: f64::from(self.alpha),
+            bias: None,
+            added: None,
+            activation: None,
+            window: None,
+        })
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        let linear = || forward(context, node, &self.map(context, node)?, output);
+        linear().or_else(|| attention::mixture(context, node, output))
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        match self.map(arrival.context, arrival.node) {
+            Some(map) => backward(arrival, &map),
+            None => attention::mixture_back(arrival),
+        }
+    }
+}
+
+impl Rule for Conv {
+    fn map(&self, context: &Context<'_>, node: &Node) -> Option<Map> {
+        let input = context.shape(node, 0)?;
+        let weight = context.shape(node, 1)?;
+        let output = context.output_shape(node)?;
+        let kernel = weight.get(2..)?;
+        let (from, to) = (input.get(2..)?, output.get(2..)?);
+        if kernel.len() != from.len() || kernel.len() != to.len() {
+            return None;
+        }
+        let batch = *input.first()? as f64;
+        // [out, in / groups, ...] for a convolution, [in, out / groups, ...] for a transposed one:
+        // either way the product of the first two axes is the number of channel pairs.
+        let pairs = *weight.first()? as f64 * *weight.get(1)? as f64;
+        let (taps, units) = match &self.transposed {
+            None => {
+                let sliding = self.window.resolve(kernel, from).ok()?;
+                (Taps::new(sliding, from, to), *weight.first()? as f64)
+            }
+            Some(spread) => {
+                let sliding = self.window.resolve_transposed(kernel, from, spread).ok()?;
+                let units = self.group as f64 * *weight.get(1)? as f64;
+                (Taps::new(sliding, to, from), units)
+            }
+        };
+        Some(Map {
+            data: 0,
+            weight: 1,
+            edges: batch * pairs * taps.edges(),
+            outputs: count(output),
+            inputs: count(input),
+            units,
+            factor: 1.0,
+            bias: Some((2, 1.0)),
+            added: self.fused.then_some(3),
+            activation: self.activation,
+            window: Some(Slide {
+                taps,
+                transposed: self.transposed.is_some(),
+            }),
+        })
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        forward(context, node, &self.map(context, node)?, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        backward(arrival, &self.map(arrival.context, arrival.node)?)
     }
 }
 
 /// Which of the first two inputs is the weight: the parameter, or failing that the second.
-fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
+pub(crate) fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
     let (a, b) = (context.signal(node, 0)?, context.signal(node, 1)?);
     Some(if a.parameter && !b.parameter {
         (1, 0)
@@ -123,120 +254,92 @@ fn weight_side(context: &Context<'_>, node: &Node) -> Option<(usize, usize)> {
     })
 }
 
-fn gemm(context: &Context<'_>, node: &Node) -> Option<Map> {
-    let (data, weight) = weight_side(context, node)?;
-    let &[rows, columns] = context.shape(node, 0)? else {
-        return None;
-    };
-    let terms = if node.attributes.int("transA", 0) == 0 {
-        columns
-    } else {
-        rows
-    };
-    let output = context.output_shape(node)?;
-    let units = output.get(if weight == 1 { 1 } else { 0 })?;
-    Some(Map {
-        data,
-        weight,
-        edges: count(output) * terms as f64,
-        outputs: count(output),
-        inputs: count(context.shape(node, data)?),
-        units: *units as f64,
-        factor: f64::from(node.attributes.float("alpha", 1.0)),
-        window: None,
-    })
-}
-
-fn matmul(context: &Context<'_>, node: &Node) -> Option<Map> {
-    let (data, weight) = weight_side(context, node)?;
+/// Draws of a product of two computed values, such as attention's queries and keys: one per head.
+/// They are independent only if each is near Gaussian of mean zero through weights of its own.
+pub(crate) fn heads_of_scores(
+    context: &Context<'_>,
+    node: &Node,
+    data: usize,
+    weight: usize,
+) -> Option<f64> {
     let (a, b) = (context.signal(node, data)?, context.signal(node, weight)?);
-    let output = context.output_shape(node)?;
-    let terms = *context.shape(node, 0)?.last()?;
-    let sides = context.shape(node, weight)?;
-    let units = if b.parameter {
-        let free = if weight == 1 {
-            sides.last()?
-        } else {
-            sides.iter().rev().nth(1).unwrap_or(&1)
-        };
-        *free as f64
-    } else {
-        // Two computed values, such as attention's queries and keys: independent only if each is
-        // near Gaussian of mean zero through weights of its own; one draw per head.
-        let centred = |s: &Signal| s.gaussian && s.mean * s.mean <= 0.01 * s.second;
-        if !centred(a) || !centred(b) || !disjoint(&a.origins, &b.origins) {
-            return None;
-        }
-        let heads = if output.len() >= 4 {
-            output.get(1)
-        } else {
-            None
-        };
-        heads.copied().unwrap_or(1) as f64
-    };
-    Some(Map {
-        data,
-        weight,
-        edges: count(output) * terms as f64,
-        outputs: count(output),
-        inputs: count(context.shape(node, data)?),
-        units,
-        factor: 1.0,
-        window: None,
-    })
-}
-
-fn convolution(context: &Context<'_>, node: &Node, transposed: bool) -> Option<Map> {
-    let input = context.shape(node, 0)?;
-    let weight = context.shape(node, 1)?;
-    let output = context.output_shape(node)?;
-    let kernel = weight.get(2..)?;
-    let (from, to) = (input.get(2..)?, output.get(2..)?);
-    if kernel.len() != from.len() || kernel.len() != to.len() {
+    let centred = |s: &Signal| s.gaussian && s.mean * s.mean <= 0.01 * s.second;
+    if !centred(a) || !centred(b) || !disjoint(&a.origins, &b.origins) {
         return None;
     }
-    let groups = usize::try_from(node.attributes.int("group", 1))
-        .ok()?
-        .max(1);
-    let batch = *input.first()? as f64;
-    // [out, in / groups, ...] for a convolution, [in, out / groups, ...] for a transposed one:
-    // either way the product of the first two axes is the number of channel pairs.
-    let pairs = *weight.first()? as f64 * *weight.get(1)? as f64;
-    let window = if transposed {
-        Window::of(node, kernel, to, from)
-    } else {
-        Window::of(node, kernel, from, to)
-    };
-    let spatial = if transposed {
-        window.edges(to, from)
-    } else {
-        window.edges(from, to)
-    };
-    let units = if transposed {
-        groups as f64 * *weight.get(1)? as f64
-    } else {
-        *weight.first()? as f64
-    };
-    Some(Map {
-        data: 0,
-        weight: 1,
-        edges: batch * pairs * spatial,
-        outputs: count(output),
-        inputs: count(input),
-        units,
-        factor: 1.0,
-        window: Some(Slide {
-            window,
-            wide: if transposed { to } else { from }.to_vec(),
-            narrow: if transposed { from } else { to }.to_vec(),
-            transposed,
-        }),
-    })
+    let output = context.output_shape(node)?;
+    let heads = output.get(1).filter(|_| output.len() >= 4);
+    Some(heads.copied().unwrap_or(1) as f64)
 }
 
-/// The output of a linear map, bias included.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let map = map(context, node)?;
+/// The gradient at an input of a linear map.
+pub(crate) fn backward(arrival: &Arrival<'_>, map: &Map) -> Option<Back> {
+    let Arrival { node, slot, .. } = *arrival;
+    if map.bias.is_some_and(|(bias, _)| bias == slot) {
+        return None;
+    }
+    let slope = map
+        .activation
+        .map(|f| activation::fused_slope(arrival.out, f));
+    let flow = match slope {
+        // What places have in common behind the slopes is not known.
+        Some(slope) => Flow {
+            profile: arrival.flow.profile.clone(),
+            ..Flow::of(arrival.flow.second * slope)
+        },
+        None => arrival.flow.clone(),
+    };
+    if map.added == Some(slot) {
+        return Some(arrival.gaussian(flow));
+    }
+    let w = arrival.context.signal(node, map.weight)?;
+    if !w.parameter {
+        let flow = attention::to_projection(arrival.context, node, slot, &flow)?;
+        return Some(arrival.gaussian(flow));
+    }
+    if slot != map.data {
+        return None;
+    }
+    let (through, profile) = map.spread(flow.profile.as_ref(), true);
+    let edges = through * map.edges / map.inputs.max(1.0);
+    let factor = map.factor * map.factor * edges * w.second;
+    Some(
+        arrival.through_weights(Flow {
+            second: flow.second * factor,
+            alike: flow
+                .alike
+                .filter(|_| map.data == 0)
+                .map(|alike| alike * map.common_taps(true)),
+            across: flow.across * map.shared_taps(true),
+            profile,
+            ..Flow::default()
+        }),
+    )
+}
+
+/// The output of a linear map, bias, what is added and activation included.
+pub(crate) fn forward(
+    context: &Context<'_>,
+    node: &Node,
+    map: &Map,
+    output: ValueId,
+) -> Option<Signal> {
+    let mut signal = biased(context, node, map, output)?;
+    if let Some(added) = map.added.filter(|&k| context.id(node, k).is_some()) {
+        let added = context.signal(node, added)?;
+        if !disjoint(&signal.origins, &added.origins) {
+            return None;
+        }
+        signal = arithmetic::sum(&signal, added, 1.0, output);
+    }
+    match map.activation {
+        Some(activation) => activation::fused(&signal, activation, output),
+        None => Some(signal),
+    }
+}
+
+/// The output of a linear map with its bias.
+fn biased(context: &Context<'_>, node: &Node, map: &Map, output: ValueId) -> Option<Signal> {
     let (x, w) = (
         context.signal(node, map.data)?,
         context.signal(node, map.weight)?,
@@ -274,12 +377,11 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
     } else {
         (x.variance().sqrt() + w.variance().sqrt()).powi(2)
     };
-    match context.signal(node, 2) {
-        Some(bias) if bias.second > 0.0 => {
-            let beta = match node.op.as_str() {
-                "Gemm" => f64::from(node.attributes.float("beta", 1.0)),
-                _ => 1.0,
-            };
+    let bias = map
+        .bias
+        .and_then(|(slot, beta)| Some((context.signal(node, slot)?, beta)));
+    match bias {
+        Some((bias, beta)) if bias.second > 0.0 => {
             let mean = signal.mean + beta * bias.mean;
             let cross = 2.0 * signal.mean * beta * bias.mean;
             let second = signal.second + cross + beta * beta * bias.second;
@@ -343,6 +445,11 @@ pub(crate) fn embedding(context: &Context<'_>, node: &Node, output: ValueId) -> 
     let common = table.mean * table.mean;
     let picked = |same: f64| Some(common + same * (table.second - common));
     let ids = context.id(node, 1)?;
+    let one = |shape: &[usize]| shape.iter().product::<usize>() == 1;
+    // One that is known cuts a part out of a stack.
+    if context.network.constant(ids).is_some() && context.shape(node, 1).is_some_and(one) {
+        return None;
+    }
     let cross = match context.network.constant(ids) {
         // The same for every sample.
         Some(ids) => {

@@ -12,68 +12,176 @@
 use std::rc::Rc;
 
 use fanin::Activation;
+use fanin_network::operator::{GlobalPool, Pool, PoolKind, Window};
 use fanin_network::{Node, ValueId};
 
-use super::attribute::Window;
-use super::{Context, count};
+use super::back::{Arrival, Back, Flow};
+use super::window::Taps;
+use super::{Context, Rule, Support, count};
 use crate::cross::Cross;
 use crate::quadrature::Grid;
 use crate::signal::{Shape, Signal};
 
-/// What a pool does to the mean square of a gradient on the way from output to input.
-pub(crate) fn backward(context: &Context<'_>, node: &Node) -> Option<f64> {
-    let input = context.shape(node, 0)?;
-    let output = context.output_shape(node)?;
-    let places = count(output) / count(input).max(1.0);
-    match node.op.as_str() {
-        "MaxPool" | "GlobalMaxPool" | "ReduceMax" => Some(places),
-        "GlobalAveragePool" | "ReduceMean" => Some(places * places),
-        "ReduceSum" => Some(1.0),
-        "AveragePool" => {
-            let kernel: Vec<usize> = node
-                .attributes
-                .ints("kernel_shape")?
-                .iter()
-                .map(|&k| usize::try_from(k).unwrap_or(1))
-                .collect();
-            let (from, to) = (input.get(2..)?, output.get(2..)?);
-            let window = Window::of(node, &kernel, from, to);
-            let size = count(&kernel);
-            let channels = count(output.get(..2)?);
-            let inside = channels * window.edges(from, to);
-            let positions = count(output);
-            // Each position divides by its window's size, of which padding may not be counted.
-            let divisor = if node.attributes.int("count_include_pad", 0) == 0 {
-                inside / positions.max(1.0)
-            } else {
-                size
-            };
-            Some(inside / count(input).max(1.0) / (divisor * divisor))
+/// What a pool takes of how many places.
+#[derive(Clone, Copy)]
+pub(crate) enum Taken {
+    /// Their mean, times a factor.
+    Mean(f64),
+    /// The largest.
+    Largest,
+}
+
+impl Rule for Pool {
+    fn support(&self) -> Support {
+        let known = !matches!(self.kind, PoolKind::Lp { .. });
+        Support {
+            forward: known,
+            backward: known,
         }
-        _ => None,
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        let window = slide(context, node, &self.window)?;
+        match self.kind {
+            PoolKind::Max { .. } => pooled(context, node, Taken::Largest, window.inside()?, output),
+            PoolKind::Average { count_include_pad } => {
+                let inside = window.inside()?;
+                // Zeros of padding among the places are no places.
+                if count_include_pad && inside < window.size {
+                    return None;
+                }
+                pooled(context, node, Taken::Mean(1.0), inside, output)
+            }
+            PoolKind::Lp { .. } => None,
+        }
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        let Arrival { context, node, .. } = *arrival;
+        match self.kind {
+            PoolKind::Max { .. } => {
+                let window = slide(context, node, &self.window);
+                let places = window.and_then(|window| window.inside());
+                Some(to_largest(arrival, arrival.ratio?, places))
+            }
+            PoolKind::Average { count_include_pad } => {
+                let window = slide(context, node, &self.window)?;
+                let (input, output) = (context.shape(node, 0)?, context.output_shape(node)?);
+                let channels = count(output.get(..2)?);
+                let inside = channels * window.taps.edges();
+                // Each position divides by its window's size, of which padding may not be counted.
+                let divisor = if count_include_pad {
+                    window.size
+                } else {
+                    inside / count(output).max(1.0)
+                };
+                let factor = inside / count(input).max(1.0) / (divisor * divisor);
+                Some(to_mean(arrival, factor, None))
+            }
+            PoolKind::Lp { .. } => None,
+        }
     }
 }
 
-/// The output of a pool.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let (largest, taps, factor) = match node.op.as_str() {
-        "GlobalAveragePool" => (false, all_places(context, node)?, 1.0),
-        "GlobalMaxPool" => (true, all_places(context, node)?, 1.0),
-        "AveragePool" => (false, taps(context, node)?, 1.0),
-        "MaxPool" => (true, taps(context, node)?, 1.0),
-        "ReduceMean" => (false, reduced(context, node)?, 1.0),
-        "ReduceSum" => {
-            let places = reduced(context, node)?;
-            (false, places, places)
+impl Rule for GlobalPool {
+    fn support(&self) -> Support {
+        let known = !matches!(self, Self::Lp { .. });
+        Support {
+            forward: known,
+            backward: known,
         }
-        "ReduceMax" => (true, reduced(context, node)?, 1.0),
-        _ => return None,
-    };
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        let taken = match self {
+            Self::Max => Taken::Largest,
+            Self::Average => Taken::Mean(1.0),
+            Self::Lp { .. } => return None,
+        };
+        pooled(context, node, taken, all_places(context, node)?, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        let ratio = arrival.ratio?;
+        match self {
+            Self::Max => {
+                let places = all_places(arrival.context, arrival.node);
+                Some(to_largest(arrival, ratio, places))
+            }
+            // The same for all places.
+            Self::Average => Some(to_mean(arrival, ratio * ratio, Some(1.0))),
+            Self::Lp { .. } => None,
+        }
+    }
+}
+
+/// The gradient at what a mean is taken of, its mean square times a factor.
+pub(crate) fn to_mean(arrival: &Arrival<'_>, factor: f64, alike: Option<f64>) -> Back {
+    arrival.gaussian(Flow {
+        across: arrival.flow.across,
+        alike,
+        ..Flow::of(arrival.flow.second * factor)
+    })
+}
+
+/// The gradient at what the largest is taken of: `share` of the elements receive it, one of `places`.
+pub(crate) fn to_largest(arrival: &Arrival<'_>, share: f64, places: Option<f64>) -> Back {
+    let second = arrival.flow.second * share;
+    match places.and_then(|places| chosen(arrival.context, places, arrival.signal)) {
+        Some(chances) => {
+            let seconds = chances.iter().map(|chance| second * chance).collect();
+            Back::Uneven(seconds, arrival.plain())
+        }
+        None => to_mean(arrival, share, None),
+    }
+}
+
+/// The window of a pool over its input.
+struct Slide {
+    taps: Taps,
+    /// Places of a window, padding included.
+    size: f64,
+    positions: f64,
+}
+
+fn slide(context: &Context<'_>, node: &Node, window: &Window) -> Option<Slide> {
+    let (input, output) = (context.shape(node, 0)?, context.output_shape(node)?);
+    let (from, to) = (input.get(2..)?, output.get(2..)?);
+    let kernel = window.stated_kernel(from.len()).ok()?;
+    let sliding = window.resolve(kernel, from).ok()?;
+    Some(Slide {
+        size: count(kernel),
+        taps: Taps::new(sliding, from, to),
+        positions: count(to),
+    })
+}
+
+impl Slide {
+    /// Places of the mean window, zeros of padding not counted.
+    fn inside(&self) -> Option<f64> {
+        let inside = self.taps.edges() / self.positions.max(1.0);
+        (inside >= 1.0).then_some(inside)
+    }
+}
+
+/// What is taken of so many places.
+pub(crate) fn pooled(
+    context: &Context<'_>,
+    node: &Node,
+    taken: Taken,
+    places: f64,
+    output: ValueId,
+) -> Option<Signal> {
     let x = context.signal(node, 0).filter(|x| !x.parameter)?;
-    let mut signal = if largest {
-        maximum(context, x, taps, output)?
-    } else {
-        average(x, taps, factor, output)?
+    let mut signal = match taken {
+        Taken::Largest => maximum(context, x, places, output)?,
+        Taken::Mean(factor) => average(x, places, factor, output)?,
     };
     signal.units = x.units;
     signal.since = x.since;
@@ -89,13 +197,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 /// How much more often than on average the maximum is an element of this value, at the nodes of the
 /// grid over its base: k P(all others are below | z), the others sharing the correlation ρ with it
 /// and each other, with P = E Φ(√(1 − ρ) z − √ρ u)^(k − 1) over a standard Gaussian u.
-pub(crate) fn chosen(context: &Context<'_>, node: &Node, x: &Signal) -> Option<Vec<f64>> {
-    let places = match node.op.as_str() {
-        "GlobalMaxPool" => all_places(context, node)?,
-        "MaxPool" => taps(context, node)?,
-        "ReduceMax" => reduced(context, node)?,
-        _ => return None,
-    };
+fn chosen(context: &Context<'_>, places: f64, x: &Signal) -> Option<Vec<f64>> {
     let (grid, _, within) = rising(context, x)?;
     let (common, own) = (within.sqrt(), (1.0 - within).sqrt());
     let gauss = largest(1.0);
@@ -135,52 +237,6 @@ fn correlation(base: &Signal, product: f64) -> Option<f64> {
 
 fn all_places(context: &Context<'_>, node: &Node) -> Option<f64> {
     Some(count(context.shape(node, 0)?.get(2..)?))
-}
-
-/// Places of the mean window, zeros of padding not counted.
-fn taps(context: &Context<'_>, node: &Node) -> Option<f64> {
-    let (input, output) = (context.shape(node, 0)?, context.output_shape(node)?);
-    let kernel: Option<Vec<usize>> = node
-        .attributes
-        .ints("kernel_shape")?
-        .iter()
-        .map(|&k| usize::try_from(k).ok())
-        .collect();
-    let kernel = kernel?;
-    let (from, to) = (input.get(2..)?, output.get(2..)?);
-    if kernel.len() != from.len() || kernel.len() != to.len() {
-        return None;
-    }
-    let inside = Window::of(node, &kernel, from, to).edges(from, to) / count(to).max(1.0);
-    let padded = inside < count(&kernel);
-    let zeros = node.op == "AveragePool" && node.attributes.int("count_include_pad", 0) != 0;
-    (inside >= 1.0 && !(padded && zeros)).then_some(inside)
-}
-
-/// How many places a reduction takes together: all of a sample, or no rule.
-fn reduced(context: &Context<'_>, node: &Node) -> Option<f64> {
-    let input = context.shape(node, 0)?;
-    let rank = input.len();
-    let stated: Vec<i64> = match node.attributes.ints("axes") {
-        Some(axes) => axes.to_vec(),
-        None => context.network.constant(context.id(node, 1)?)?.to_i64()?,
-    };
-    let mut axes: Vec<usize> = stated
-        .iter()
-        .map(|&axis| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok())
-        .collect::<Option<_>>()?;
-    axes.sort_unstable();
-    let places: Vec<usize> = match rank {
-        3 => vec![1],
-        rank if rank >= 4 => (2..rank).collect(),
-        _ => return None,
-    };
-    (axes == places).then(|| {
-        axes.iter()
-            .filter_map(|&a| input.get(a))
-            .map(|&n| n as f64)
-            .product()
-    })
 }
 
 fn average(x: &Signal, taps: f64, factor: f64, output: ValueId) -> Option<Signal> {

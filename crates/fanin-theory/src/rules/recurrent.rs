@@ -10,14 +10,65 @@
 
 use std::rc::Rc;
 
-use fanin_network::{Node, ValueId};
+use fanin_network::operator::{self, CellActivation, Direction, Recurrent};
+use fanin_network::{Node, Operator, ValueId};
 
-use super::attention::Flow;
-use super::attribute::normalized;
-use super::{Context, count, linear, shape};
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, Support, count, linear, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
-use crate::signal::{Shape, Signal};
+use crate::signal::{Shape, Signal, normalized};
+
+impl Rule for Recurrent {
+    fn support(&self) -> Support {
+        let known = is_plain(self);
+        Support {
+            forward: known,
+            backward: known && self.direction == Direction::Forward,
+        }
+    }
+
+    /// All steps, and the last state.
+    fn speaks_of(&self, output: usize) -> bool {
+        output < 2
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        if node.output(0) == Some(output) {
+            forward(context, node, self, output)
+        } else {
+            last(context, node, self, output)
+        }
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        let Arrival { context, node, .. } = *arrival;
+        let flow = backward(context, node, self, arrival.output, &arrival.flow)?;
+        // Through two weights: that of the state and that of the input.
+        Some(arrival.through_weights(flow))
+    }
+}
+
+/// Whether a layer steps with the usual activations over steps on the first axis.
+fn is_plain(layer: &Recurrent) -> bool {
+    use CellActivation::{Sigmoid, Tanh};
+    let usual: &[CellActivation] = match layer.cell {
+        operator::Cell::Lstm { input_forget } => {
+            if input_forget {
+                return false;
+            }
+            &[Sigmoid, Tanh, Tanh]
+        }
+        operator::Cell::Gru { .. } => &[Sigmoid, Tanh],
+        operator::Cell::Rnn => &[Tanh],
+    };
+    !layer.batch_first
+        && layer.clip.is_none()
+        && (0..layer.direction.count()).all(|k| layer.activations_of(k) == usual)
+}
 
 /// Draws of the process.
 const DRAWS: usize = 4096;
@@ -74,7 +125,9 @@ impl Bias {
                 forget: 0.0,
             });
         }
-        if node.op != "LSTM" || !holds_forget_gate(context, id) {
+        let gated = matches!(&node.operator, Operator::Recurrent(layer)
+            if matches!(layer.cell, operator::Cell::Lstm { .. }));
+        if !gated || !holds_forget_gate(context, id) {
             return None;
         }
         // One of eight parts: the bias of W's products at the forget gate.
@@ -102,29 +155,22 @@ fn holds_forget_gate(context: &Context<'_>, bias: ValueId) -> bool {
 }
 
 impl<'a> Layer<'a> {
-    fn of(context: &Context<'a>, node: &Node) -> Option<Self> {
-        if !node.domain.is_empty() {
-            return None;
-        }
-        let cell = match node.op.as_str() {
-            "LSTM" => Cell::Lstm,
-            "GRU" => Cell::Gru {
-                after: node.attributes.int("linear_before_reset", 0) != 0,
+    fn of(context: &Context<'a>, node: &Node, layer: &Recurrent) -> Option<Self> {
+        let cell = match layer.cell {
+            operator::Cell::Lstm { .. } => Cell::Lstm,
+            operator::Cell::Gru {
+                linear_before_reset,
+            } => Cell::Gru {
+                after: linear_before_reset,
             },
-            "RNN" => Cell::Rnn,
-            _ => return None,
+            operator::Cell::Rnn => Cell::Rnn,
         };
-        let plain = node.attributes.int("layout", 0) == 0
-            && node.attributes.int("input_forget", 0) == 0
-            && ["activations", "clip"]
-                .iter()
-                .all(|name| node.attributes.get(name).is_none());
         // First states of zero are none; lengths and peepholes have no rule.
         let zero = |k: usize| {
             context.id(node, k).is_none()
                 || (k == 5 || k == 6) && context.signal(node, k).is_some_and(|s| s.second == 0.0)
         };
-        if !plain || !(4..node.inputs.len()).all(zero) {
+        if !is_plain(layer) || !(4..node.inputs.len()).all(zero) {
             return None;
         }
         let (x, w, r) = (
@@ -190,14 +236,14 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Whether a node is a recurrent layer, by its operator.
-pub(crate) fn is(node: &Node) -> bool {
-    matches!(node.op.as_str(), "LSTM" | "GRU" | "RNN")
-}
-
 /// The output of a recurrent layer over all steps, [time, directions, batch, units].
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let layer = Layer::of(context, node)?;
+fn forward(
+    context: &Context<'_>,
+    node: &Node,
+    recurrent: &Recurrent,
+    output: ValueId,
+) -> Option<Signal> {
+    let layer = Layer::of(context, node, recurrent)?;
     let (x, time) = (layer.x, layer.time);
     let states = layer.process()?.run().states;
     let own = |h: &Pair, power: i32| mean_of(h.iter().map(|h| mean(h, |h| h.powi(power))));
@@ -241,7 +287,7 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
         between: pairs.map(|(same, _)| same),
         far: pairs.map(|(_, other)| other),
     };
-    let onward = node.attributes.str("direction", "forward") == "forward";
+    let onward = recurrent.direction == Direction::Forward;
     if second > 0.0 && onward {
         let relative = |table: Vec<Vec<f64>>| -> Rc<[Vec<f64>]> {
             let row = |row: Vec<f64>| row.into_iter().map(|p| p / second).collect();
@@ -270,13 +316,15 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 }
 
 /// The state at the last step, a layer's second output, [directions, batch, units].
-pub(crate) fn last(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    if !is(node) {
-        return None;
-    }
-    let all = match node.outputs.first().copied().flatten() {
+fn last(
+    context: &Context<'_>,
+    node: &Node,
+    recurrent: &Recurrent,
+    output: ValueId,
+) -> Option<Signal> {
+    let all = match node.output(0) {
         Some(all) => context.at(all)?.clone(),
-        None => forward(context, node, output)?,
+        None => forward(context, node, recurrent, output)?,
     };
     let last = all.steps.as_ref()?.own.len().checked_sub(1)?;
     let mut signal = all.clone();
@@ -294,16 +342,17 @@ pub(crate) fn last(context: &Context<'_>, node: &Node, output: ValueId) -> Optio
 /// recursion gives it, independent of the process forward. It is drawn along with that process,
 /// whose gates and cells it meets unit by unit (Chen, Pennington & Schoenholz 2018; Gilboa et al.
 /// 2019, of whose moments these are the finite sums).
-pub(crate) fn backward(
+fn backward(
     context: &Context<'_>,
     node: &Node,
+    recurrent: &Recurrent,
     output: ValueId,
     from: &Flow,
 ) -> Option<Flow> {
-    if node.attributes.str("direction", "forward") != "forward" {
+    if recurrent.direction != Direction::Forward {
         return None;
     }
-    let layer = Layer::of(context, node)?;
+    let layer = Layer::of(context, node, recurrent)?;
     let time = layer.time;
     let given = match node.outputs.iter().position(|&id| id == Some(output))? {
         0 => handed(from, time)?,
@@ -862,13 +911,12 @@ impl Steps {
     pub(crate) fn moved(mut self, context: &Context<'_>, node: &Node) -> Option<Self> {
         let to = context.output_shape(node)?;
         let time = self.own.len();
-        self.axis = match node.op.as_str() {
-            "Transpose" => {
-                let perm = node.attributes.ints("perm")?;
+        self.axis = match &node.operator {
+            Operator::Transpose { perm } => {
                 let axis = i64::try_from(self.axis).ok()?;
-                perm.iter().position(|&from| from == axis)?
+                perm.as_ref()?.iter().position(|&from| from == axis)?
             }
-            _ if !shape::is_rearrangement(node) || to.len() < 2 => return None,
+            _ if !shape::is_rearrangement(&node.operator) || to.len() < 2 => return None,
             _ if to.get(self.axis) == Some(&time) => self.axis,
             _ => to.iter().position(|&size| size == time)?,
         };

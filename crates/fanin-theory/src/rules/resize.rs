@@ -5,12 +5,49 @@
 //! of them, w what two places of x have in common. As in pooling all pairs of places are taken to
 //! share alike. Backward a place receives Σ c δ.
 
+use fanin_network::operator::{Coordinates, Interpolation, Resize};
 use fanin_network::{Node, ValueId};
 
-use super::attention::Flow;
-use super::attribute::normalized;
-use super::{Context, count};
-use crate::signal::{Profile, Signal};
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, Support, count, shape};
+use crate::signal::{Profile, Signal, normalized};
+
+impl Rule for Resize {
+    fn support(&self) -> Support {
+        let known = match self.mode {
+            Interpolation::Nearest(_) => true,
+            Interpolation::Linear => !self.antialias && !self.exclude_outside,
+            Interpolation::Cubic { .. } => false,
+        };
+        Support {
+            forward: known,
+            backward: known,
+        }
+    }
+
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        match self.mode {
+            Interpolation::Nearest(_) => shape::moved(context, node, output),
+            Interpolation::Linear => forward(context, node, self, output),
+            Interpolation::Cubic { .. } => None,
+        }
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        match self.mode {
+            Interpolation::Nearest(_) => shape::from_copies(arrival),
+            Interpolation::Linear => {
+                let Arrival { context, node, .. } = *arrival;
+                let flow = backward(context, node, self, &arrival.flow)?;
+                Some(arrival.gaussian(flow))
+            }
+            Interpolation::Cubic { .. } => None,
+        }
+    }
+}
 
 /// The sums that linear resize needs, over all of its axes.
 struct Weights {
@@ -29,21 +66,15 @@ struct Weights {
 
 impl Weights {
     /// `gradient` is a profile over the output's places.
-    fn of(context: &Context<'_>, node: &Node, gradient: Option<&Profile>) -> Option<Self> {
-        let plain = node.attributes.int("antialias", 0) == 0
-            && node.attributes.int("exclude_outside", 0) == 0;
-        if !matches!(node.op.as_str(), "Resize" | "Upsample")
-            || node.attributes.str("mode", "nearest") != "linear"
-            || !plain
-        {
+    fn of(
+        context: &Context<'_>,
+        node: &Node,
+        resize: &Resize,
+        gradient: Option<&Profile>,
+    ) -> Option<Self> {
+        if resize.antialias || resize.exclude_outside {
             return None;
         }
-        let usual = if node.op == "Upsample" {
-            "asymmetric"
-        } else {
-            "half_pixel"
-        };
-        let mode = node.attributes.str("coordinate_transformation_mode", usual);
         let (from, to) = (context.shape(node, 0)?, context.output_shape(node)?);
         if from.len() != to.len() || from.get(..2) != to.get(..2) {
             return None;
@@ -61,7 +92,7 @@ impl Weights {
                     .and_then(|line| line.get(place))
                     .copied()
                     .unwrap_or(1.0);
-                for (at, weight) in taps(mode, place, n, m)? {
+                for (at, weight) in taps(resize.coordinates, place, n, m)? {
                     square += weight * weight;
                     if let (Some(sum), Some(part)) = (sums.get_mut(at), parts.get_mut(at)) {
                         *sum += weight;
@@ -86,16 +117,18 @@ impl Weights {
 
 /// The places of an axis of size `n` that a place of the output's axis of size `m` reads, with
 /// their weights; `None` for a mode without a rule. One place may come twice only with weight 0.
-fn taps(mode: &str, place: usize, n: usize, m: usize) -> Option<[(usize, f64); 2]> {
+fn taps(mode: Coordinates, place: usize, n: usize, m: usize) -> Option<[(usize, f64); 2]> {
     let (x, scale) = (place as f64, m as f64 / n.max(1) as f64);
     let at = match mode {
-        "half_pixel" => (x + 0.5) / scale - 0.5,
-        "pytorch_half_pixel" if m > 1 => (x + 0.5) / scale - 0.5,
-        "pytorch_half_pixel" => 0.0,
-        "align_corners" if m > 1 => x * (n as f64 - 1.0) / (m as f64 - 1.0),
-        "align_corners" => 0.0,
-        "asymmetric" => x / scale,
-        _ => return None,
+        Coordinates::HalfPixel => (x + 0.5) / scale - 0.5,
+        Coordinates::PytorchHalfPixel if m > 1 => (x + 0.5) / scale - 0.5,
+        Coordinates::PytorchHalfPixel => 0.0,
+        Coordinates::AlignCorners if m > 1 => x * (n as f64 - 1.0) / (m as f64 - 1.0),
+        Coordinates::AlignCorners => 0.0,
+        Coordinates::Asymmetric => x / scale,
+        Coordinates::HalfPixelSymmetric
+        | Coordinates::TfHalfPixelForNn
+        | Coordinates::TfCropAndResize => return None,
     };
     // Beyond the ends the last place stands for all.
     let at = at.clamp(0.0, n.saturating_sub(1) as f64);
@@ -109,8 +142,8 @@ fn taps(mode: &str, place: usize, n: usize, m: usize) -> Option<[(usize, f64); 2
 }
 
 /// The output of a linear resize.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    let weights = Weights::of(context, node, None)?;
+fn forward(context: &Context<'_>, node: &Node, resize: &Resize, output: ValueId) -> Option<Signal> {
+    let weights = Weights::of(context, node, resize, None)?;
     let x = context.signal(node, 0).filter(|x| !x.parameter)?;
     let mixed = |share: f64, same: f64, other: f64| share * same + (1.0 - share) * other;
     let within = x.cross.within?;
@@ -129,8 +162,8 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 }
 
 /// The gradient at the input of a linear resize.
-pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Option<Flow> {
-    let weights = Weights::of(context, node, from.profile.as_ref())?;
+fn backward(context: &Context<'_>, node: &Node, resize: &Resize, from: &Flow) -> Option<Flow> {
+    let weights = Weights::of(context, node, resize, from.profile.as_ref())?;
     let pairs = (weights.places - 1.0) * weights.shared * from.alike.unwrap_or(0.0);
     let (own, profile) = normalized(weights.received);
     Some(Flow {
@@ -142,11 +175,15 @@ pub(crate) fn backward(context: &Context<'_>, node: &Node, from: &Flow) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::taps;
+    use super::{Coordinates, taps};
 
     #[test]
     fn weights_sum_to_one_and_lie_where_the_mode_says() {
-        for mode in ["half_pixel", "align_corners", "asymmetric"] {
+        for mode in [
+            Coordinates::HalfPixel,
+            Coordinates::AlignCorners,
+            Coordinates::Asymmetric,
+        ] {
             for place in 0..8 {
                 let sum: f64 = taps(mode, place, 4, 8)
                     .unwrap()
@@ -156,9 +193,18 @@ mod tests {
                 assert!((sum - 1.0).abs() < 1e-15);
             }
         }
-        assert_eq!(taps("half_pixel", 2, 4, 8), Some([(0, 0.25), (1, 0.75)]));
-        assert_eq!(taps("align_corners", 7, 4, 8), Some([(3, 1.0), (3, 0.0)]));
-        assert_eq!(taps("asymmetric", 3, 4, 8), Some([(1, 0.5), (2, 0.5)]));
-        assert_eq!(taps("tf_crop_and_resize", 3, 4, 8), None);
+        assert_eq!(
+            taps(Coordinates::HalfPixel, 2, 4, 8),
+            Some([(0, 0.25), (1, 0.75)])
+        );
+        assert_eq!(
+            taps(Coordinates::AlignCorners, 7, 4, 8),
+            Some([(3, 1.0), (3, 0.0)])
+        );
+        assert_eq!(
+            taps(Coordinates::Asymmetric, 3, 4, 8),
+            Some([(1, 0.5), (2, 0.5)])
+        );
+        assert_eq!(taps(Coordinates::TfCropAndResize, 3, 4, 8), None);
     }
 }

@@ -1,88 +1,268 @@
 //! Operations that move elements and change none.
 
-use fanin_network::{Network, Node, ValueId};
+use std::rc::Rc;
 
-use super::attribute::normalized;
-use super::{Context, count};
+use fanin_network::operator::{Class, Logic, Pad, PadMode, Setting};
+use fanin_network::{Network, Node, Operator, ValueId};
+
+use super::back::{Arrival, Back, Flow};
+use super::{Context, Rule, axis, count, linear};
 use crate::band::of_sum;
 use crate::cross::Cross;
-use crate::signal::{Profile, Shape, Signal, kurtosis, union};
+use crate::signal::{Profile, Shape, Signal, kurtosis, normalized, union};
+
+/// The output is the input, element for element and place for place.
+pub(crate) struct Same;
+
+/// A choice by `IsNaN` of what it chooses, which passes all that is finite.
+pub(crate) struct Guard;
+
+/// The output has the input's elements in other places.
+pub(crate) struct Rearranged;
+
+/// The output is made of copies of the input's elements.
+pub(crate) struct Copied;
+
+/// The output is a part of the input.
+pub(crate) struct Part;
+
+/// The outputs are parts of the input.
+pub(crate) struct Parts;
+
+/// Indices pick parts of the input: rows of a table, places of a sequence.
+pub(crate) struct Picked;
+
+/// Inputs beside one another.
+pub(crate) struct Joined;
+
+impl Rule for Same {
+    fn forward(&self, context: &Context<'_>, node: &Node, _: ValueId) -> Option<Signal> {
+        context.signal(node, 0).cloned()
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        (arrival.slot == 0).then_some(Back::Same)
+    }
+}
+
+impl Rule for Guard {
+    fn forward(&self, context: &Context<'_>, node: &Node, _: ValueId) -> Option<Signal> {
+        let passed = passes(context.network, node)?;
+        context.signal(node, passed).cloned()
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        let passed = passes(arrival.context.network, arrival.node)?;
+        (passed == arrival.slot).then_some(Back::Same)
+    }
+}
+
+impl Rule for Rearranged {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        moved(context, node, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        arrival.ratio?;
+        let mut flow = arrival.flow.clone();
+        flow.profile = flow.profile.filter(|profile| profile.len() == 1);
+        if joins_places(arrival.context, arrival.node) {
+            // Each place through weights of its own.
+            (flow.profile, flow.alike, flow.steps) = (None, Some(0.0), None);
+        }
+        Some(arrival.gaussian(flow))
+    }
+}
+
+impl Rule for Copied {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        moved(context, node, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if arrival.slot != 0 {
+            return None;
+        }
+        from_copies(arrival)
+    }
+}
+
+macro_rules! parts {
+    ($($rule:ty: $all:expr),*) => {$(
+        impl Rule for $rule {
+            fn speaks_of(&self, output: usize) -> bool {
+                $all || output == 0
+            }
+
+            fn forward(
+                &self,
+                context: &Context<'_>,
+                node: &Node,
+                output: ValueId,
+            ) -> Option<Signal> {
+                moved(context, node, output)
+            }
+
+            fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+                from_part(arrival)
+            }
+        }
+    )*};
+}
+
+parts!(Part: false, Parts: true, Pad: false);
+
+impl Rule for Picked {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        linear::embedding(context, node, output).or_else(|| moved(context, node, output))
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        from_part(arrival)
+    }
+}
+
+impl Rule for Joined {
+    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        concat(context, node, output)
+    }
+
+    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        arrival.ratio?;
+        let flow = sequence_part(arrival).unwrap_or_else(|| arrival.flow.clone());
+        Some(arrival.gaussian(flow))
+    }
+}
+
+/// The gradient at what copies were made of.
+pub(crate) fn from_copies(arrival: &Arrival<'_>) -> Option<Back> {
+    let flow = Flow::of(arrival.flow.second * arrival.ratio?);
+    Some(arrival.gaussian(flow))
+}
+
+/// The gradient at what a part was taken of, or a frame put around.
+fn from_part(arrival: &Arrival<'_>) -> Option<Back> {
+    let Arrival { context, node, .. } = *arrival;
+    if arrival.slot != 0 {
+        return None;
+    }
+    // Every element of the smaller one meets one of the larger.
+    let mut flow = arrival.times(arrival.ratio?.min(1.0));
+    if let Some(place) = picked_place(context, node) {
+        let along = match &arrival.signal.steps {
+            Some(steps) => steps.axis,
+            None => 1,
+        };
+        let count = *context.shape(node, 0)?.get(along)?;
+        let line = (0..count).map(|at| f64::from(u8::from(at == place)));
+        flow.profile = normalized(vec![line.collect()]).1;
+        flow.alike = Some(0.0);
+    } else {
+        let kept = |profile: &Profile| {
+            let line = profile.first().filter(|_| profile.len() == 1);
+            line.is_some_and(|line| keeps_sequence(context, node, line.len()))
+        };
+        flow.profile = flow.profile.filter(kept);
+        let shapes = (context.shape(node, 0), context.output_shape(node));
+        if let (Some([_, from, _]), Some([_, to, _])) = shapes
+            && from != to
+        {
+            flow.alike = None;
+        }
+    }
+    (flow.scored, flow.steps) = (None, None);
+    Some(arrival.gaussian(flow))
+}
+
+/// The gradient at one of sequences laid end to end, [sample, place, feature].
+fn sequence_part(arrival: &Arrival<'_>) -> Option<Flow> {
+    let Arrival {
+        context,
+        node,
+        slot,
+        ..
+    } = *arrival;
+    let &[_, whole, _] = context.output_shape(node)? else {
+        return None;
+    };
+    let places = |k: usize| match context.shape(node, k) {
+        Some(&[_, places, _]) => Some(places),
+        _ => None,
+    };
+    if joined_axis(node, 3)? != 1 {
+        return None;
+    }
+    let [line] = &**arrival.flow.profile.as_ref()? else {
+        return None;
+    };
+    let from: usize = (0..slot).map(places).sum::<Option<usize>>()?;
+    let own = line
+        .get(from..from + places(slot)?)
+        .filter(|_| line.len() == whole)?;
+    let (share, profile) = normalized(vec![own.to_vec()]);
+    Some(Flow {
+        second: arrival.flow.second * share,
+        alike: arrival.flow.alike,
+        profile,
+        ..Flow::default()
+    })
+}
+
+/// The axis along which a node puts inputs beside one another.
+fn joined_axis(node: &Node, rank: usize) -> Option<usize> {
+    match node.operator {
+        Operator::Concat { axis: stated } => axis(stated, rank),
+        _ => None,
+    }
+}
 
 /// Whether the output is the input, element for element and place for place.
-pub(crate) fn is_identity(node: &Node) -> bool {
+pub(crate) fn is_identity(operator: &Operator) -> bool {
     matches!(
-        node.op.as_str(),
-        "Identity" | "Dropout" | "Cast" | "CastLike"
+        operator,
+        Operator::Identity | Operator::Cast { .. } | Operator::CastLike | Operator::Dropout(_)
     )
 }
 
 /// Which input the output is, element for element; `None` if it is none of them. A choice by
 /// `IsNaN` of what it chooses passes all that is finite.
 pub(crate) fn passes(network: &Network, node: &Node) -> Option<usize> {
-    if is_identity(node) {
+    if is_identity(&node.operator) {
         return Some(0);
     }
-    let input = |k: usize| node.inputs.get(k).copied().flatten();
     let test = network
-        .value(input(0)?)
+        .value(node.input(0)?)
         .producer
         .map(|id| network.node(id))?;
-    let guarded = node.op == "Where" && test.op == "IsNaN";
-    (guarded && test.inputs.first().copied().flatten() == input(2)).then_some(2)
+    let guarded = matches!(node.operator, Operator::Where)
+        && matches!(test.operator, Operator::Logic(Logic::IsNaN));
+    (guarded && test.input(0) == node.input(2)).then_some(2)
 }
 
 /// Whether the output has the input's elements in other places.
-pub(crate) fn is_rearrangement(node: &Node) -> bool {
-    matches!(
-        node.op.as_str(),
-        "Reshape"
-            | "Flatten"
-            | "Squeeze"
-            | "Unsqueeze"
-            | "Transpose"
-            | "DepthToSpace"
-            | "SpaceToDepth"
-    )
-}
-
-/// Whether the output is made of copies of the input's elements.
-pub(crate) fn is_copying(node: &Node) -> bool {
-    match node.op.as_str() {
-        "Expand" | "Tile" => true,
-        "Resize" | "Upsample" => node.attributes.str("mode", "nearest") == "nearest",
-        _ => false,
-    }
-}
-
-/// Whether the outputs are parts of the first input.
-pub(crate) fn is_selection(node: &Node) -> bool {
-    matches!(node.op.as_str(), "Slice" | "Split" | "Gather")
+pub(crate) fn is_rearrangement(operator: &Operator) -> bool {
+    operator.class() == Class::Arranges && !is_identity(operator)
 }
 
 /// The signal of one output of an operation that moves elements.
-pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-    if node.op == "Concat" {
-        return concat(context, node, output);
-    }
-    if let Some(k) = passes(context.network, node) {
-        return context.signal(node, k).cloned();
-    }
+pub(crate) fn moved(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
     let x = context.signal(node, 0)?;
     let size = |id: ValueId| context.network.value(id).shape.as_deref().map(count);
     let ratio = size(output)? / count(context.shape(node, 0)?).max(1.0);
-    let mut moved = if is_rearrangement(node) || is_copying(node) {
-        x.clone()
-    } else if is_selection(node) {
-        // A place of a sequence has all its units.
-        let place = picked_place(context, node);
-        let mut part = x.relocated(if place.is_some() { 1.0 } else { ratio });
-        // Parts of one layer's output are as independent as outputs of two layers.
-        part.origins = [output.0].into();
-        part
-    } else if node.op == "Pad" {
-        padded(context, node, x, ratio)?
-    } else {
-        return None;
+    let mut moved = match &node.operator {
+        Operator::Pad(pad) => padded(context, node, pad, x, ratio)?,
+        operator if operator.class() == Class::Picks => {
+            // A place of a sequence has all its units.
+            let place = picked_place(context, node);
+            let mut part = x.relocated(if place.is_some() { 1.0 } else { ratio });
+            // Parts of one layer's output are as independent as outputs of two layers.
+            part.origins = [output.0].into();
+            part
+        }
+        _ => x.clone(),
     };
     if joins_places(context, node) {
         moved.cross = Cross::of_samples(moved.second, moved.cross.between);
@@ -105,12 +285,14 @@ pub(crate) fn forward(context: &Context<'_>, node: &Node, output: ValueId) -> Op
 }
 
 /// Whether places of a sample become features of one: maps flattened for a dense layer.
-pub(crate) fn joins_places(context: &Context<'_>, node: &Node) -> bool {
+fn joins_places(context: &Context<'_>, node: &Node) -> bool {
     let (Some(from), Some(to)) = (context.shape(node, 0), context.output_shape(node)) else {
         return false;
     };
-    matches!(node.op.as_str(), "Reshape" | "Flatten")
-        && from.len() > 2
+    matches!(
+        node.operator,
+        Operator::Reshape(_) | Operator::Flatten { .. }
+    ) && from.len() > 2
         && to.len() == 2
         && from.first() == to.first()
 }
@@ -137,17 +319,17 @@ pub(crate) fn pick(x: &Signal, place: usize, moved: &mut Signal) {
 
 /// The place of a sequence that a node picks: along the steps of a recurrent layer, or along the
 /// second axis of [sample, place, feature].
-pub(crate) fn picked_place(context: &Context<'_>, node: &Node) -> Option<usize> {
-    if node.op != "Gather" {
+fn picked_place(context: &Context<'_>, node: &Node) -> Option<usize> {
+    let Operator::Gather { axis: stated } = node.operator else {
         return None;
-    }
+    };
     let shape = context.shape(node, 0)?;
     let along = match &context.signal(node, 0)?.steps {
         Some(steps) => steps.axis,
         None if shape.len() == 3 => 1,
         None => return None,
     };
-    if context.axis(node, "axis", 0, shape.len())? != along {
+    if axis(stated, shape.len())? != along {
         return None;
     }
     let places = *shape.get(along)?;
@@ -164,8 +346,8 @@ pub(crate) fn picked_place(context: &Context<'_>, node: &Node) -> Option<usize> 
 }
 
 /// Whether an operation leaves a sequence of this length what it is.
-pub(crate) fn keeps_sequence(context: &Context<'_>, node: &Node, length: usize) -> bool {
-    if is_rearrangement(node) {
+fn keeps_sequence(context: &Context<'_>, node: &Node, length: usize) -> bool {
+    if is_rearrangement(&node.operator) {
         return !joins_places(context, node);
     }
     // What takes a part of another axis leaves as many axes of this length.
@@ -173,13 +355,19 @@ pub(crate) fn keeps_sequence(context: &Context<'_>, node: &Node, length: usize) 
     let (Some(from), Some(to)) = (context.shape(node, 0), context.output_shape(node)) else {
         return false;
     };
-    is_selection(node) && axes(from) == axes(to)
+    node.operator.class() == Class::Picks && axes(from) == axes(to)
 }
 
-fn padded(context: &Context<'_>, node: &Node, x: &Signal, ratio: f64) -> Option<Signal> {
-    let zeros = context.id(node, 2).is_none() || context.scalar(node, 2) == Some(0.0);
-    match node.attributes.str("mode", "constant") {
-        "constant" if zeros && ratio >= 1.0 => {
+fn padded(context: &Context<'_>, node: &Node, pad: &Pad, x: &Signal, ratio: f64) -> Option<Signal> {
+    let zeros = match &pad.value {
+        Setting::Given(value) => *value == 0.0,
+        Setting::Input(slot) => {
+            context.id(node, *slot).is_none() || context.scalar(node, *slot) == Some(0.0)
+        }
+        Setting::Absent => true,
+    };
+    match pad.mode {
+        PadMode::Constant if zeros && ratio >= 1.0 => {
             let variance = x.variance();
             let mut padded = x.clone();
             padded.mean /= ratio;
@@ -192,8 +380,8 @@ fn padded(context: &Context<'_>, node: &Node, x: &Signal, ratio: f64) -> Option<
             padded.cross.far = x.cross.far.map(both);
             Some(padded.with_variance(variance))
         }
-        "reflect" | "edge" | "wrap" => Some(x.clone()),
-        _ => None,
+        PadMode::Constant => None,
+        PadMode::Reflect | PadMode::Edge | PadMode::Wrap => Some(x.clone()),
     }
 }
 
@@ -202,7 +390,7 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     let (mut mean, mut second, mut fourth, mut units) = (0.0, 0.0, 0.0, 0.0);
     let mut parts = Vec::with_capacity(node.inputs.len());
     let (mut cross, mut inherited) = (Cross::even(0.0), 0.0);
-    let mut origins = std::rc::Rc::from([]);
+    let mut origins = Rc::from([]);
     let (mut since, mut gaussian, mut parameter) = (None, true, true);
     for k in 0..node.inputs.len() {
         let x = context.signal(node, k)?;
@@ -227,7 +415,7 @@ fn concat(context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>
     };
     signal.units = units.max(1.0);
     let rank = context.output_shape(node)?.len();
-    let axis = context.axis(node, "axis", 0, rank)?;
+    let axis = joined_axis(node, rank)?;
     let channels = if rank >= 4 { 1 } else { rank.saturating_sub(1) };
     // Only along channels do places stay what they are.
     signal.cross = match axis {

@@ -8,7 +8,7 @@ use fanin_network::{Dims, Network};
 use fanin_plan::{Recipe, Rules};
 use fanin_run::train::{Look, Optimizer, UnitLook};
 
-use super::{Figure, Kind, Trial};
+use super::trial::{Figure, Kind, Trial};
 use crate::compare::{Probe, compare_probed};
 use crate::{Comparison, Dataset, Form, Rate, Settings, Start, StartResult, Task, TrainError};
 

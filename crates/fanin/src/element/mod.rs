@@ -4,7 +4,8 @@ mod formats;
 
 use crate::DType;
 
-/// An element that can be filled: `f64`, `f32`, [`half::f16`], [`half::bf16`], [`F8E4M3`] or [`F8E5M2`].
+/// An element that can be filled: `f64`, `f32`, [`half::f16`], [`half::bf16`], [`F8E4M3`](crate::F8E4M3) or
+/// [`F8E5M2`](crate::F8E5M2).
 ///
 /// Sealed: the bits of every element type are part of the stream's contract.
 pub trait Element: private::Sealed + Copy + Default + PartialEq + Send + Sync + 'static {

@@ -14,7 +14,7 @@ pub struct Random {
     /// What is drawn from.
     pub from: Draw,
     /// Whose sizes they have.
-    pub shape: Sized,
+    pub shape: RandomShape,
     /// The element type, where the node states it.
     pub to: Option<ElementType>,
     /// The seed, where the node states it.
@@ -42,9 +42,9 @@ pub enum Draw {
     Bernoulli,
 }
 
-/// Whose sizes an output has.
+/// Whose sizes random numbers have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sized {
+pub enum RandomShape {
     /// These.
     As(Vec<usize>),
     /// The first input's.
@@ -75,10 +75,10 @@ impl Random {
     /// ONNX's name.
     pub fn name(&self) -> &'static str {
         match (self.from, &self.shape) {
-            (Draw::Normal { .. }, Sized::As(_)) => "RandomNormal",
-            (Draw::Normal { .. }, Sized::Like) => "RandomNormalLike",
-            (Draw::Uniform { .. }, Sized::As(_)) => "RandomUniform",
-            (Draw::Uniform { .. }, Sized::Like) => "RandomUniformLike",
+            (Draw::Normal { .. }, RandomShape::As(_)) => "RandomNormal",
+            (Draw::Normal { .. }, RandomShape::Like) => "RandomNormalLike",
+            (Draw::Uniform { .. }, RandomShape::As(_)) => "RandomUniform",
+            (Draw::Uniform { .. }, RandomShape::Like) => "RandomUniformLike",
             (Draw::Bernoulli, _) => "Bernoulli",
         }
     }
@@ -118,7 +118,7 @@ fn constant(g: &Given<'_>) -> Option<HostTensor> {
     }
 }
 
-fn random(g: &Given<'_>, from: Draw, shape: Sized) -> Result<Operator, String> {
+fn random(g: &Given<'_>, from: Draw, shape: RandomShape) -> Result<Operator, String> {
     Ok(Operator::Random(Random {
         from,
         shape,
@@ -127,8 +127,8 @@ fn random(g: &Given<'_>, from: Draw, shape: Sized) -> Result<Operator, String> {
     }))
 }
 
-fn stated_shape(g: &Given<'_>) -> Result<Sized, String> {
-    Ok(Sized::As(
+fn stated_shape(g: &Given<'_>) -> Result<RandomShape, String> {
+    Ok(RandomShape::As(
         g.sizes("shape", 0)?.ok_or("attribute `shape` is missing")?,
     ))
 }
@@ -175,10 +175,16 @@ pub(super) const ROWS: &[Row] = &[
         })
     }),
     onnx("RandomNormal", |g| random(g, normal(g), stated_shape(g)?)),
-    onnx("RandomNormalLike", |g| random(g, normal(g), Sized::Like)),
+    onnx("RandomNormalLike", |g| {
+        random(g, normal(g), RandomShape::Like)
+    }),
     onnx("RandomUniform", |g| random(g, uniform(g), stated_shape(g)?)),
-    onnx("RandomUniformLike", |g| random(g, uniform(g), Sized::Like)),
-    onnx("Bernoulli", |g| random(g, Draw::Bernoulli, Sized::Like)),
+    onnx("RandomUniformLike", |g| {
+        random(g, uniform(g), RandomShape::Like)
+    }),
+    onnx("Bernoulli", |g| {
+        random(g, Draw::Bernoulli, RandomShape::Like)
+    }),
     onnx("Multinomial", |g| {
         Ok(Operator::Multinomial {
             draws: g.size("sample_size")?.unwrap_or(1),

@@ -1,6 +1,6 @@
 //! Shapes of what is made.
 
-use super::{Random, Sized, Taper};
+use super::{Random, RandomShape, Taper};
 use crate::infer::{Found, Inferred, Operands, known};
 use crate::shape::geometry;
 use crate::{ElementType, HostTensor, Operator};
@@ -43,11 +43,11 @@ pub(crate) fn range(operands: &Operands<'_>) -> Found {
 /// Random numbers: as the input, or as stated.
 pub(crate) fn random(random: &Random, operands: &Operands<'_>) -> Found {
     match &random.shape {
-        Sized::As(shape) => Ok(vec![Inferred::known(
+        RandomShape::As(shape) => Ok(vec![Inferred::known(
             random.to.or(Some(ElementType::F32)),
             shape.clone(),
         )]),
-        Sized::Like => {
+        RandomShape::Like => {
             let x = operands.required(0, "input")?;
             let shape = x.shape.map(<[_]>::to_vec);
             Ok(vec![Inferred::new(random.to.or(x.element), shape)])

@@ -130,8 +130,8 @@ pub(crate) const PARALLEL: usize = 1 << 19;
 /// `left * right` in rows one after the other, written to `to` or added to it.
 pub(crate) fn multiply(
     sizes: Sizes,
-    left: &impl Panels,
-    right: &impl Panels,
+    left: &dyn Panels,
+    right: &dyn Panels,
     to: &mut [f32],
     add: bool,
 ) {
@@ -145,8 +145,8 @@ pub(crate) fn multiply(
 /// The same by this thread alone: for one of many products that are shared out over threads.
 pub(crate) fn multiply_alone(
     sizes: Sizes,
-    left: &impl Panels,
-    right: &impl Panels,
+    left: &dyn Panels,
+    right: &dyn Panels,
     to: &mut [f32],
     add: bool,
 ) {
@@ -157,8 +157,8 @@ fn by(
     set: Instructions,
     threads: usize,
     sizes: Sizes,
-    left: &impl Panels,
-    right: &impl Panels,
+    left: &dyn Panels,
+    right: &dyn Panels,
     to: &mut [f32],
     add: bool,
 ) {
@@ -218,15 +218,15 @@ fn by(
     product.run(0..columns, to, add, threads);
 }
 
-struct Product<'a, L, R> {
+struct Product<'a> {
     set: Instructions,
     sizes: Sizes,
-    left: &'a L,
-    right: &'a R,
+    left: &'a dyn Panels,
+    right: &'a dyn Panels,
     tile_rows: usize,
 }
 
-impl<L: Panels, R: Panels> Product<'_, L, R> {
+impl Product<'_> {
     /// The columns in `range` of the result, which are all that `to` holds.
     fn run(&self, range: Range<usize>, to: &mut [f32], add: bool, threads: usize) {
         let (rows, depth, width) = (self.sizes.rows, self.sizes.depth, self.set.columns());

@@ -3,10 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::inputs::{Axis, Declaration};
-use crate::{Attribute, HostData, HostTensor, Network, ValueKind};
+use fanin_graph::{Attribute, HostData, HostTensor, Network, ValueKind};
 
 /// Hashes length-prefixed pieces, so that no two graphs encode alike.
-pub(crate) struct Hasher(Sha256);
+struct Hasher(Sha256);
 
 impl Hasher {
     fn new(version: &str) -> Self {
@@ -75,7 +75,7 @@ impl Hasher {
 
 /// The digest of what a file declares about its inputs: free dimensions by name, so that the sizes
 /// a user gives change nothing.
-pub(super) fn of_inputs(declarations: &[Declaration]) -> String {
+pub(crate) fn of_inputs(declarations: &[Declaration]) -> String {
     let mut hasher = Hasher::new("fanin inputs 1");
     for input in declarations {
         hasher.bytes(input.name.as_bytes());
@@ -93,7 +93,7 @@ pub(super) fn of_inputs(declarations: &[Declaration]) -> String {
 }
 
 /// Which values are constants, by index.
-pub(crate) fn constants(network: &Network) -> Vec<bool> {
+pub fn constants(network: &Network) -> Vec<bool> {
     let values = network.values.iter();
     values
         .map(|v| matches!(v.kind, ValueKind::Constant(_)))
@@ -111,10 +111,10 @@ pub(crate) fn constants(network: &Network) -> Vec<bool> {
 ///
 /// `constants` are the values that the reader took for constants, by index: what is a small buffer
 /// may have become a constant since.
-pub(crate) fn of_network(network: &Network, constants: &[bool]) -> String {
+pub fn of_network(network: &Network, constants: &[bool]) -> String {
     let mut hasher = Hasher::new("fanin network 1");
     hasher.bytes(network.digest.as_bytes());
-    let name = |hasher: &mut Hasher, id: &Option<crate::ValueId>| match id {
+    let name = |hasher: &mut Hasher, id: &Option<fanin_graph::ValueId>| match id {
         Some(id) => hasher.bytes(network.value(*id).name.as_bytes()),
         None => hasher.number(u64::MAX),
     };

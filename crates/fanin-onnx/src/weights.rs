@@ -6,9 +6,9 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::memory::FreeMemory;
 use crate::storage;
-use crate::{ElementType, HostTensor, Network, NetworkError};
+use fanin_graph::memory::FreeMemory;
+use fanin_graph::{ElementType, HostTensor, Network, NetworkError};
 use fanin_graph::{decode, encode};
 
 /// Named float tensors in memory: what a plan fills and a run reads.
@@ -35,13 +35,13 @@ impl Weights {
         let mut declared: usize = 0;
         let mut tensors = BTreeMap::new();
         for parameter in &network.parameters {
-            if let crate::Payload::Filled(_) = parameter.payload {
+            if let fanin_graph::Payload::Filled(_) = parameter.payload {
                 declared = declared.saturating_add(parameter.len());
-                if declared > crate::MAX_FILLED {
+                if declared > fanin_graph::MAX_FILLED {
                     return Err(NetworkError::Request(format!(
                         "the model declares more than {} elements without storing them, more than \
                          fanin makes; fill it from a plan",
-                        crate::MAX_FILLED
+                        fanin_graph::MAX_FILLED
                     )));
                 }
             }
@@ -248,7 +248,7 @@ fn tensor(view: &TensorView<'_>) -> Option<HostTensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostData;
+    use fanin_graph::HostData;
 
     fn weights() -> Weights {
         let tensor = |shape: Vec<usize>, element, data| HostTensor::new(shape, element, data);

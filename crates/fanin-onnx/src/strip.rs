@@ -11,8 +11,10 @@ use super::proto::{self, attribute_type};
 use super::tensor;
 use super::wire::{self, Damaged, Edit, Part, Target, Wire, length_field};
 use super::write::{Layout, input};
-use crate::{ElementType, HostData, Network, NetworkError, Origin, Payload, ValueId, ValueKind};
 use fanin_graph::encode;
+use fanin_graph::{
+    ElementType, HostData, Network, NetworkError, Origin, Payload, ValueId, ValueKind,
+};
 
 /// Buffers of at most this many bytes stay: a node that declares one is no smaller.
 const WORTH_IT: usize = 256;
@@ -155,7 +157,7 @@ fn notes(bytes: &[u8], replaced: &HashSet<usize>) -> Result<Vec<Target>, Damaged
 fn is_statistic(layout: &Layout, id: ValueId) -> bool {
     let network = &layout.raw.network;
     let consumers = &network.value(id).consumers;
-    let used = |node: &crate::Node| {
+    let used = |node: &fanin_graph::Node| {
         let places = node.inputs.iter().enumerate();
         let mut places = places.filter(|(_, input)| **input == Some(id));
         node.op == "BatchNormalization" && places.all(|(k, _)| k == 3 || k == 4)

@@ -5,9 +5,9 @@ use prost::bytes::Bytes;
 
 use super::proto::{self, attribute_type as kind};
 use super::strip::tensor_message;
-use crate::{
+use crate::Weights;
+use fanin_graph::{
     Attribute, ElementType, HostData, HostTensor, Network, NetworkError, Value, ValueId, ValueKind,
-    Weights,
 };
 
 /// The operator set where no node says one.

@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 use prost::bytes::Bytes;
 
 use super::wire;
 use super::{TORCH_EXPORT, proto};
-use crate::NetworkError;
 use crate::storage::map;
+use fanin_graph::{Network, NetworkError, Source};
 
-/// A model file, mapped into memory.
+/// A model file, mapped into memory, or a model that was there already.
 #[derive(Clone, Debug)]
 pub(super) struct ModelFile {
-    /// The path as the user gave it.
+    /// The path as the user gave it, or what messages call a model in memory.
     pub(super) path: PathBuf,
+    /// Where it came from.
+    pub(super) source: Source,
     /// All of it.
     pub(super) bytes: Bytes,
     /// The external data that its tensors name: location as written, and checked path.
@@ -49,9 +52,44 @@ impl ModelFile {
         let file = File::open(path).map_err(io)?;
         Ok(Self {
             path: path.to_owned(),
+            source: Source::Onnx {
+                path: path.to_owned(),
+            },
             bytes: map(&file).map_err(io)?,
             externals: RefCell::default(),
         })
+    }
+
+    /// A model in memory.
+    pub(super) fn held(name: &str, bytes: Arc<[u8]>) -> Result<Self, NetworkError> {
+        let path = PathBuf::from(name);
+        if bytes.is_empty() {
+            return Err(NetworkError::Model {
+                path,
+                message: "there are no bytes, so there is no model".to_owned(),
+            });
+        }
+        Ok(Self {
+            path,
+            source: Source::Bytes {
+                name: name.to_owned(),
+                bytes: bytes.clone(),
+            },
+            bytes: Bytes::from_owner(bytes),
+            externals: RefCell::default(),
+        })
+    }
+
+    /// Opens again what a network came from.
+    pub(super) fn of(network: &Network) -> Result<Self, NetworkError> {
+        match &network.source {
+            Source::Onnx { path } => Self::open(path),
+            Source::Bytes { name, bytes } => Self::held(name, bytes.clone()),
+            Source::Architecture(_) => Err(NetworkError::Request(
+                "the network comes from a one-line architecture, so there is no model file to copy"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Decodes the outermost message.
@@ -113,11 +151,11 @@ impl ModelFile {
         }
     }
 
-    /// The folder that external data must lie in.
-    pub(super) fn folder(&self) -> &Path {
-        match self.path.parent() {
+    /// The folder that external data must lie in; `None` for a model in memory.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        Some(match self.source.path()?.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
-        }
+        })
     }
 }

@@ -16,9 +16,9 @@ use super::inputs::{self, Declaration};
 use super::order;
 use super::proto::{self, attribute_type as kind};
 use super::tensor::{self, Stored};
-use crate::{
+use fanin_graph::{
     Attribute, Attributes, ElementType, HostData, HostTensor, Network, NetworkError, Node, NodeId,
-    Origin, Payload, Source, Value, ValueId, ValueKind,
+    Origin, Payload, Value, ValueId, ValueKind,
 };
 
 /// Operator set versions of ONNX's own domain that fanin reads.
@@ -231,9 +231,7 @@ pub(super) fn raw(file: &ModelFile) -> Result<Raw, NetworkError> {
     Ok(Raw {
         network: Network {
             name: graph.name,
-            source: Source::Onnx {
-                path: file.path.clone(),
-            },
+            source: file.source.clone(),
             digest: String::new(),
             values,
             nodes,

@@ -11,7 +11,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use crate::{ElementType, HostData};
+use fanin_graph::{ElementType, HostData};
 use fanin_graph::{bits, encode};
 
 /// How a field's content is delimited.

@@ -7,7 +7,7 @@ use prost::Message;
 use super::file::ModelFile;
 use super::proto::{self, attribute_type as kind};
 use super::tensor;
-use crate::{Attribute, Attributes};
+use fanin_graph::{Attribute, Attributes};
 
 /// The attributes of a function call, by name: what `ref_attr_name` refers to.
 pub(super) type References = HashMap<String, proto::Attribute>;

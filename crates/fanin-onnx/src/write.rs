@@ -12,10 +12,9 @@ use super::file::ModelFile;
 use super::graph::{self, Place, Raw, StoredAs};
 use super::proto;
 use super::wire::{self, Damaged, Edit, Elements, Field, Part, Target, Wire};
+use crate::Weights;
 use crate::storage;
-use crate::{
-    ElementType, HostTensor, Network, NetworkError, Origin, Parameter, Source, ValueId, Weights,
-};
+use fanin_graph::{ElementType, HostTensor, Network, NetworkError, Origin, Parameter, ValueId};
 
 /// Where things of the main graph lie in the file, and the file read again.
 pub(super) struct Layout {
@@ -36,13 +35,7 @@ pub(super) struct Layout {
 impl Layout {
     /// Reads again the file that a network came from.
     pub(super) fn of(network: &Network) -> Result<Self, NetworkError> {
-        let Source::Onnx { path } = &network.source else {
-            return Err(NetworkError::Request(
-                "the network comes from a one-line architecture, so there is no model file to copy"
-                    .to_owned(),
-            ));
-        };
-        let file = ModelFile::open(path)?;
+        let file = ModelFile::of(network)?;
         let raw = graph::raw(&file)?;
         let values = raw.network.values.iter().enumerate();
         let ids = values.map(|(k, v)| (v.name.clone(), k.into())).collect();
@@ -119,7 +112,7 @@ impl Layout {
             (Ok(a), Ok(b)) => a == b,
             _ => false,
         };
-        if same(&self.file.path, out) {
+        if self.file.source.path().is_some_and(|path| same(path, out)) {
             return Err(NetworkError::Request(format!(
                 "{} is the model that is read, and models are never changed; write to another file",
                 out.display()
@@ -447,8 +440,8 @@ fn copy_externals(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let same = folder.canonicalize().ok() == layout.file.folder().canonicalize().ok();
-    if same {
+    let own = layout.file.folder().map(Path::canonicalize);
+    if own.is_some_and(|own| own.ok() == folder.canonicalize().ok()) {
         return Err(NetworkError::Request(format!(
             "{} would share its external data with the model that is read, and models are never \
              changed; write into another folder",

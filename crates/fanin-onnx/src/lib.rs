@@ -1,7 +1,7 @@
 //! ONNX in and out.
 //!
 //! [`read_raw`] turns a file into a graph whose stored tensors are values without a producer;
-//! [`crate::open`] goes the rest of the way. [`write_weights`] puts weights into a copy of
+//! the crate `fanin-network` goes the rest of the way. [`write_weights`] puts weights into a copy of
 //! a file, [`strip`] takes them out, and both leave every other byte as it came. [`encode`] makes a
 //! file of a network that came from none.
 //!
@@ -16,19 +16,22 @@
 //! model's own folder, and what is wrong is said in a sentence.
 
 mod attribute;
-pub(crate) mod digest;
+pub mod digest;
 mod encode;
 mod file;
 mod graph;
 mod inputs;
 mod order;
-pub(crate) mod proto;
+mod proto;
+mod storage;
 mod strip;
 mod tensor;
+mod weights;
 mod wire;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
 /// What writes a PyTorch module as a file that fanin reads as it was meant. Torch's own optimizer would
 /// fold batch norms into the weights before them, of a fresh model too, and rename parameters.
@@ -37,17 +40,19 @@ pub const TORCH_EXPORT: &str =
 
 pub use encode::encode;
 pub use inputs::FreeDimension;
+pub use storage::replace as replace_file;
 pub use strip::strip;
+pub use weights::Weights;
 pub use write::write_weights;
 
-use crate::{Dims, Network, NetworkError};
+use fanin_graph::{Dims, Network, NetworkError};
 
 /// Reads a file into the raw graph.
 ///
-/// Every stored tensor is a [`crate::Value`] without a producer: [`crate::ValueKind::Buffer`] where
-/// it holds floats, [`crate::ValueKind::Constant`] where it holds integers or booleans, is a float
+/// Every stored tensor is a [`fanin_graph::Value`] without a producer: [`fanin_graph::ValueKind::Buffer`] where
+/// it holds floats, [`fanin_graph::ValueKind::Constant`] where it holds integers or booleans, is a float
 /// scalar, or comes from a `Constant` node with at most 64 floats. `ConstantOfShape` nodes of
-/// floats whose shape the model states are [`crate::Payload::Filled`]. There are no parameters yet;
+/// floats whose shape the model states are [`fanin_graph::Payload::Filled`]. There are no parameters yet;
 /// nodes are in an order in which they can run; inputs have their whole shape:
 ///
 /// * `dims.inputs` gives an input's whole shape, which must agree with the sizes the model fixes;
@@ -58,8 +63,20 @@ use crate::{Dims, Network, NetworkError};
 ///
 /// One sentence that says what is wrong with the file, or with `dims` for this file.
 pub fn read_raw(path: &Path, dims: &Dims) -> Result<Network, NetworkError> {
-    let file = file::ModelFile::open(path)?;
-    let raw = graph::raw(&file)?;
+    raw(&file::ModelFile::open(path)?, dims)
+}
+
+/// [`read_raw`] of a model in memory, which messages call `name`.
+///
+/// # Errors
+///
+/// As [`read_raw`], and where tensors are in external data, which a model in memory does not have.
+pub fn read_raw_bytes(name: &str, bytes: Arc<[u8]>, dims: &Dims) -> Result<Network, NetworkError> {
+    raw(&file::ModelFile::held(name, bytes)?, dims)
+}
+
+fn raw(file: &file::ModelFile, dims: &Dims) -> Result<Network, NetworkError> {
+    let raw = graph::raw(file)?;
     let shapes = inputs::shapes(&raw.declarations, dims).map_err(|m| file.error(m))?;
     let mut network = raw.network;
     for (id, shape) in network.inputs.iter().zip(shapes) {

@@ -8,9 +8,9 @@ use half::{bf16, f16};
 
 use super::file::ModelFile;
 use super::proto;
-use crate::{ElementType, HostData, HostTensor, Payload};
 use fanin_graph::decode;
 use fanin_graph::element_count;
+use fanin_graph::{ElementType, HostData, HostTensor, Payload};
 
 /// Most axes of a tensor; numpy's limit.
 const MAX_RANK: usize = 64;
@@ -217,7 +217,13 @@ fn external(
             declares()
         ));
     }
-    let path = external_path(location, file.folder())
+    let folder = file.folder().ok_or_else(|| {
+        format!(
+            "{what} has its elements in `{location}`, and a model in memory has no other files; \
+             save the model as one file"
+        )
+    })?;
+    let path = external_path(location, folder)
         .map_err(|why| format!("{what} has its elements in `{location}`, {why}"))?;
     let available = std::fs::metadata(&path)
         .map_err(|e| format!("{what} has its elements in `{location}`, which cannot be read: {e}"))?

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use prost::bytes::Bytes;
 
-use crate::NetworkError;
+use fanin_graph::NetworkError;
 
 /// Maps a file into memory.
 pub(crate) fn map(file: &File) -> io::Result<Bytes> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::proto;
-use crate::{Dims, ElementType};
 use fanin_graph::element_count;
+use fanin_graph::{Dims, ElementType};
 
 /// Batch size where nothing is said: the smallest that shows how samples differ.
 const BATCH: usize = 2;
