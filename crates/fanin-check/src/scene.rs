@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fanin_network::{
-    Layer, LayerWeight, Layers, Network, NodeId, Parameter, ParameterId, Role, ValueId, ValueKind, Weights,
+    Layer, LayerWeight, Layers, Network, NodeId, Operator, Parameter, ParameterId, Role, ValueId, ValueKind, Weights,
 };
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
@@ -104,6 +104,12 @@ impl<'a> Scene<'a> {
     /// The node that put a value out.
     pub(crate) fn producer(&self, seen: &Observation) -> Option<NodeId> {
         self.network.value(self.id(seen)?).producer
+    }
+
+    /// The operator that a value comes out of; none for inputs.
+    pub(crate) fn operator(&self, seen: &Observation) -> Option<&'a Operator> {
+        let producer = self.producer(seen)?;
+        Some(&self.network.node(producer).operator)
     }
 
     /// The parameters of a layer that set the distribution of a value: going back from the value,

@@ -1,6 +1,8 @@
 //! F401: all samples become alike.
 
 use fanin::Activation;
+use fanin_network::Operator;
+use fanin_network::operator::{Binary, Class};
 use fanin_theory::criticality::LayerMap;
 
 use super::Rule;
@@ -163,23 +165,14 @@ pub(super) fn rectified_cosine(cosine: f64, layers: usize) -> f64 {
 /// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
 fn keeps_lengths(scene: &Scene<'_>, stretch: &[Place<'_>]) -> bool {
     stretch.iter().all(|place| {
-        let homogeneous = matches!(
-            place.seen.op.as_str(),
-            "Input"
-                | "Gemm"
-                | "MatMul"
-                | "Conv"
-                | "ConvTranspose"
-                | "Relu"
-                | "LeakyRelu"
-                | "PRelu"
-                | "Add"
-                | "Flatten"
-                | "Reshape"
-                | "Transpose"
-                | "Identity"
-                | "Dropout"
-        );
+        let homogeneous = scene.operator(place.seen).is_none_or(|operator| {
+            let facts = operator.facts();
+            match facts.class {
+                Class::Linear | Class::Arranges => true,
+                Class::Activation => facts.degree == Some(1.0),
+                _ => *operator == Operator::Binary(Binary::Add),
+            }
+        });
         let shift = scene.made_by(place.seen).shift;
         let shift = shift.and_then(|shift| scene.seen(shift));
         homogeneous && shift.is_none_or(|shift| shift.rms == 0.0)

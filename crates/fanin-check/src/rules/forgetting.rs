@@ -1,6 +1,7 @@
 //! F404: a recurrent layer that forgets.
 
-use fanin_network::{Node, NodeId};
+use fanin_network::operator::Cell;
+use fanin_network::{Node, NodeId, Operator};
 use fanin_theory::band::{DEVIATIONS, layer_variance};
 
 use super::Rule;
@@ -31,20 +32,23 @@ pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
 fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes = scene.network.nodes.iter().enumerate();
-    let found = nodes.filter(|(_, node)| node.op == "RNN");
-    found
+    nodes
         .filter_map(|(at, node)| judge(scene, NodeId::from(at), node))
         .collect()
 }
 
 fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
+    let Operator::Recurrent(recurrent) = &node.operator else {
+        return None;
+    };
+    if recurrent.cell != Cell::Rnn {
+        return None;
+    }
     let input = |k: usize| node.inputs.get(k).copied().flatten();
     let weight = scene.stored(input(2)?)?;
     let seen = scene.seen(weight)?;
     let fed = scene.observation(&scene.network.value(input(0)?).name)?;
-    let steps = *fed
-        .shape
-        .get(usize::from(node.attributes.int("layout", 0) == 1))?;
+    let steps = *fed.shape.get(usize::from(recurrent.batch_first))?;
     let units = *weight.shape.last()? as f64;
     let variance = (seen.rms * seen.rms - seen.mean * seen.mean).max(0.0);
     let radius = (units * variance).sqrt().max(units * seen.mean.abs());

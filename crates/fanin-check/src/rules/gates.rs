@@ -1,7 +1,8 @@
 //! F306: the units inside a recurrent layer lie where they are flat.
 
 use fanin::Activation;
-use fanin_network::{Node, Parameter};
+use fanin_network::operator::{Cell, CellActivation};
+use fanin_network::{Node, Operator, Parameter};
 use fanin_theory::units::saturated_share;
 
 use super::Rule;
@@ -32,15 +33,14 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn judge(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
-    let (activation, default) = match node.op.as_str() {
-        "LSTM" | "GRU" => (Activation::Sigmoid, "Sigmoid"),
-        "RNN" => (Activation::Tanh, "Tanh"),
+    let Operator::Recurrent(recurrent) = &node.operator else {
+        return None;
+    };
+    let activation = match recurrent.activations_of(0).first()? {
+        CellActivation::Sigmoid if recurrent.cell != Cell::Rnn => Activation::Sigmoid,
+        CellActivation::Tanh if recurrent.cell == Cell::Rnn => Activation::Tanh,
         _ => return None,
     };
-    let named = node.attributes.strings("activations").unwrap_or_default();
-    if named.first().is_some_and(|first| first != default) {
-        return None;
-    }
     let input = |k: usize| node.inputs.get(k).copied().flatten();
     let fed = scene.observation(&scene.network.value(input(0)?).name)?;
     let put_out = node.outputs.iter().flatten().find_map(|&id| {
@@ -86,7 +86,7 @@ fn judge(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
             "{} % of what the weights of `{}` ({}) make lies where its {} is flat, where {} % are expected",
             number(100.0 * measured),
             node.name,
-            node.op,
+            recurrent.cell.name(),
             activation.name(),
             number(100.0 * expected)
         ),

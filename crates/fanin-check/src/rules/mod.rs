@@ -16,6 +16,7 @@ mod forward_vanish;
 mod gates;
 mod initial_loss;
 mod never_initialized;
+mod no_layer;
 mod non_finite_forward;
 mod non_finite_gradient;
 mod non_finite_weights;
@@ -137,6 +138,7 @@ pub(crate) const RULES: &[Rule] = &[
     non_finite_gradient::RULE,
     range::RULE,
     first_step::RULE,
+    no_layer::RULE,
 ];
 
 /// Whether the rule of this code is one that `relation` holds of.

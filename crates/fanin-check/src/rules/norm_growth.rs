@@ -2,6 +2,8 @@
 
 use fanin::Activation;
 use fanin::moments::expectation;
+use fanin_network::Operator;
+use fanin_network::operator::Norm;
 use fanin_network::role::activation::recognize;
 
 use super::{Rule, scale};
@@ -63,7 +65,8 @@ fn predicted(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> (f64, usize) {
 
 /// What a batch norm and its activation multiply the squared gradient by.
 fn factor(scene: &Scene<'_>, place: &Place<'_>) -> Option<f64> {
-    if place.seen.op != "BatchNormalization" {
+    let operator = scene.operator(place.seen);
+    if !matches!(operator, Some(Operator::Norm(Norm::Batch { .. }))) {
         return None;
     }
     let activation = recognize(scene.network, scene.id(place.seen)?)?.activation;

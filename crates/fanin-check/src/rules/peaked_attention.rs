@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use fanin_network::{Parameter, Role};
+use fanin_network::operator::SoftmaxKind;
+use fanin_network::{Operator, Parameter, Role};
 use fanin_run::Observation;
 use fanin_theory::units::attention_square_sum;
 
@@ -38,7 +39,10 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         .trace
         .values
         .iter()
-        .filter(|seen| seen.op == "Softmax");
+        .filter(|seen| {
+            let operator = scene.operator(seen);
+            matches!(operator, Some(Operator::Softmax(s)) if s.kind == SoftmaxKind::Soft)
+        });
     let all: Vec<Attention<'_>> = softmaxes.filter_map(|seen| measure(scene, seen)).collect();
     let shut = all.iter().filter(|one| one.left < SHUT).count();
     let severity = if 2 * shut > all.len() {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use fanin_network::{Node, ValueId};
+use fanin_network::operator::SoftmaxKind;
+use fanin_network::{Node, Operator, ValueId};
 use fanin_run::Observation;
 
 use super::Rule;
@@ -131,7 +132,7 @@ fn direct(scene: &Scene<'_>, place: &Place<'_>, distance: f64) -> Option<f64> {
     let node = scene.network.node(scene.producer(place.seen)?);
     let softmax = node.inputs.iter().flatten().find_map(|&id| {
         let producer = scene.network.node(scene.network.value(id).producer?);
-        (producer.op == "Softmax").then(|| scene.observation(&scene.network.value(id).name))?
+        is_softmax(producer).then(|| scene.observation(&scene.network.value(id).name))?
     });
     Some(attended(softmax?, distance))
 }
@@ -152,6 +153,10 @@ fn averaged(tokens: f64, squares: f64, distance: f64) -> f64 {
     left.max(1e-300).ln()
 }
 
+fn is_softmax(node: &Node) -> bool {
+    matches!(&node.operator, Operator::Softmax(softmax) if softmax.kind == SoftmaxKind::Soft)
+}
+
 /// The softmax on the way from the spine to a branch's end.
 fn attention_of<'a>(
     scene: &Scene<'a>,
@@ -161,14 +166,14 @@ fn attention_of<'a>(
     let mut open = vec![branch];
     let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
-        if spine.contains(&id) || !seen.insert(id) || seen.len() > 256 {
+        if spine.contains(&id) || !seen.insert(id) {
             continue;
         }
         let Some(node) = scene.network.value(id).producer else {
             continue;
         };
         let node: &Node = scene.network.node(node);
-        if node.op == "Softmax" {
+        if is_softmax(node) {
             return scene.observation(&scene.network.value(id).name);
         }
         open.extend(node.inputs.iter().flatten());

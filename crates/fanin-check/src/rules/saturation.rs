@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use fanin::Activation;
-use fanin_network::Parameter;
+use fanin_network::operator::Unary;
+use fanin_network::{Operator, Parameter};
 use fanin_network::role::activation::recognize;
 use fanin_run::Observation;
 use fanin_theory::units::saturated_share;
@@ -159,15 +160,15 @@ impl Layer<'_> {
 
 /// The activation that a value comes out of, if it is flat on both sides and steepest at zero.
 fn activation(scene: &Scene<'_>, seen: &Observation, before: &Observation) -> Option<Activation> {
-    Some(match seen.op.as_str() {
-        "Tanh" => Activation::Tanh,
-        "Sigmoid" => Activation::Sigmoid,
-        "Softsign" => Activation::Softsign,
-        "HardSigmoid" => Activation::HardSigmoid {
-            alpha: 0.2,
-            beta: 0.5,
+    Some(match scene.operator(seen)? {
+        Operator::Unary(Unary::Tanh) => Activation::Tanh,
+        Operator::Unary(Unary::Sigmoid) => Activation::Sigmoid,
+        Operator::Unary(Unary::Softsign) => Activation::Softsign,
+        Operator::Unary(Unary::HardSigmoid { alpha, beta }) => Activation::HardSigmoid {
+            alpha: decimal(*alpha),
+            beta: decimal(*beta),
         },
-        "Clip" => {
+        Operator::Clip(_) => {
             let found = recognize(scene.network, scene.id(before)?)?;
             let own = Some(found.output) == scene.id(seen);
             let two_sided = match found.activation {
@@ -179,6 +180,11 @@ fn activation(scene: &Scene<'_>, seen: &Observation, before: &Observation) -> Op
         }
         _ => return None,
     })
+}
+
+/// The decimal that was meant by a number in single precision.
+fn decimal(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or_else(|_| x.into())
 }
 
 #[cfg(test)]

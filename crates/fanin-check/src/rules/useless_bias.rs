@@ -1,6 +1,7 @@
 //! F506: biases that a normalization takes away again.
 
-use fanin_network::{Node, Role};
+use fanin_network::operator::{Binary, Class, Norm};
+use fanin_network::{Node, Operator, Role};
 
 use super::Rule;
 use crate::scene::Scene;
@@ -59,7 +60,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
 fn is_subtracted(scene: &Scene<'_>, bias: &fanin_network::Parameter) -> bool {
     let consumers = |value| &scene.network.value(value).consumers;
     let mut value = bias.value;
-    for _ in 0..4 {
+    loop {
         let [only] = consumers(value).as_slice() else {
             return false;
         };
@@ -68,28 +69,19 @@ fn is_subtracted(scene: &Scene<'_>, bias: &fanin_network::Parameter) -> bool {
             // Its shift and statistics are not meant.
             return node.inputs.first().copied().flatten() == Some(value);
         }
-        let passes = matches!(
-            node.op.as_str(),
-            "Add"
-                | "Conv"
-                | "Gemm"
-                | "ConvTranspose"
-                | "Identity"
-                | "Reshape"
-                | "Unsqueeze"
-                | "Squeeze"
-        );
+        let class = node.operator.facts().class;
+        let passes = matches!(class, Class::Linear | Class::Arranges)
+            || node.operator == Operator::Binary(Binary::Add);
         match node.outputs.first().copied().flatten() {
             Some(output) if passes => value = output,
             _ => return false,
         }
     }
-    false
 }
 
 fn subtracts_channels(node: &Node) -> bool {
     matches!(
-        node.op.as_str(),
-        "BatchNormalization" | "InstanceNormalization"
+        node.operator,
+        Operator::Norm(Norm::Batch { .. } | Norm::Instance { .. })
     )
 }
