@@ -346,3 +346,29 @@ fn stripping_takes_the_weights_and_nothing_else() {
     let healthy = json(&["check", &filled], 0);
     assert_eq!(healthy["verdict"], "healthy");
 }
+
+/// `docs/operators.md` is what `fanin explain operators` prints.
+#[test]
+fn the_page_of_operators_is_what_the_table_says() {
+    let printed = output(&["explain", "operators"], 0);
+    let page = include_str!("../../../docs/operators.md");
+    let differs = printed
+        .lines()
+        .zip(page.lines())
+        .find(|(printed, page)| printed != page);
+    assert!(
+        printed == page,
+        "run `fanin explain operators > docs/operators.md`; the first line that differs: {differs:?}"
+    );
+    let table = json(&["explain", "operators"], 0);
+    let rows = table["operators"].as_array().unwrap();
+    assert_eq!(
+        rows.len(),
+        page.lines().filter(|line| line.starts_with("| `")).count()
+    );
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!(row("Conv")["parameters"][0]["holds"], "weight");
+    assert_eq!(row("Conv")["gradient"], true);
+    assert_eq!(row("Shape")["gradient"], false);
+    assert_eq!(row("Shape")["folds"], true);
+}

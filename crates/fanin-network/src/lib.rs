@@ -12,7 +12,6 @@
 //! Everything after this crate reads the result and never the file.
 
 pub mod architecture;
-pub mod fold;
 mod layer;
 mod open;
 pub mod parameter;

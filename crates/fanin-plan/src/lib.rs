@@ -10,6 +10,7 @@ mod error;
 mod fill;
 mod folder;
 mod gates;
+mod glob;
 mod json;
 mod kind;
 mod make;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use fanin::Initializer;
 use fanin_network::{Network, Parameter, Role};
-use globset::{GlobBuilder, GlobMatcher};
 
+use crate::glob::Glob;
 use crate::text::fields::{Fields, Text};
 use crate::{PlanError, role_name};
 
@@ -41,7 +41,7 @@ pub struct Rules {
 pub struct Rule {
     /// The line in the text at which it begins, counted from 1.
     pub line: usize,
-    pattern: Option<(String, GlobMatcher)>,
+    pattern: Option<Glob>,
     role: Option<Role>,
     /// What a matching parameter is filled with.
     pub initializer: Initializer,
@@ -110,14 +110,7 @@ impl Rule {
     fn read(fields: &Fields<'_, '_>, line: usize) -> Result<Self, PlanError> {
         let pattern = fields
             .optional_string("match")?
-            .map(|glob| {
-                GlobBuilder::new(glob)
-                    .literal_separator(false)
-                    .backslash_escape(true)
-                    .build()
-                    .map(|built| (glob.to_owned(), built.compile_matcher()))
-                    .map_err(|error| fields.error("match", error.kind().to_string()))
-            })
+            .map(|glob| Glob::new(glob).map_err(|error| fields.error("match", error)))
             .transpose()?;
         let role = fields
             .optional_string("role")?
@@ -143,7 +136,7 @@ impl Rule {
     }
 
     fn matches(&self, parameter: &Parameter) -> bool {
-        let name = self.pattern.as_ref().is_none_or(|(_, glob)| {
+        let name = self.pattern.as_ref().is_none_or(|glob| {
             glob.is_match(&parameter.name)
                 || parameter.aliases.iter().any(|alias| glob.is_match(alias))
         });
@@ -154,8 +147,8 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.pattern, self.role) {
-            (Some((glob, _)), Some(role)) => write!(f, "match \"{glob}\" and role {role}"),
-            (Some((glob, _)), None) => write!(f, "match \"{glob}\""),
+            (Some(glob), Some(role)) => write!(f, "match \"{glob}\" and role {role}"),
+            (Some(glob), None) => write!(f, "match \"{glob}\""),
             (None, Some(role)) => write!(f, "role {role}"),
             (None, None) => f.write_str("any parameter"),
         }

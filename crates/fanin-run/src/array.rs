@@ -188,6 +188,14 @@ impl Array {
         Self::new(Storage::Lent(loan), Layout::ordered(shape.to_vec()))
     }
 
+    /// An array of the same layout without elements, which only its shape may be asked of.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self {
+            storage: Storage::Own(Arc::new(Buffer::from(Vec::new()))),
+            layout: Arc::clone(&other.layout),
+        }
+    }
+
     /// How the elements lie.
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
@@ -209,7 +217,7 @@ impl Array {
     }
 
     /// The storage from this array's first element on.
-    pub(crate) fn from_first(&self) -> &[f32] {
+    pub(crate) fn tail(&self) -> &[f32] {
         self.storage
             .elements()
             .get(self.layout.offset..)
@@ -218,7 +226,7 @@ impl Array {
 
     /// The elements in C order, where they lie so.
     fn ordered(&self) -> Option<&[f32]> {
-        (self.is_ordered()).then(|| &self.from_first()[..self.len()])
+        (self.is_ordered()).then(|| &self.tail()[..self.len()])
     }
 
     /// The elements to be changed, in C order: copied first where others read them too.
@@ -574,9 +582,9 @@ mod tests {
     #[test]
     fn elements_are_changed_in_place_where_nobody_else_reads_them() {
         let mut a = numbers(&[3, 2]);
-        let at = a.from_first().as_ptr();
+        let at = a.tail().as_ptr();
         a.elements_mut()[1] = 9.0;
-        assert_eq!(a.from_first().as_ptr(), at);
+        assert_eq!(a.tail().as_ptr(), at);
         let b = a.clone();
         a.elements_mut()[2] = 7.0;
         assert_eq!(*Dense::new(&b), [0.0, 9.0, 2.0, 3.0, 4.0, 5.0]);
@@ -592,7 +600,7 @@ mod tests {
         let data = vec![1.0, 2.0];
         crate::lend::scope(|lender| {
             let mut a = Array::lent(&[2], lender.lend(&data));
-            assert_eq!(a.from_first().as_ptr(), data.as_ptr());
+            assert_eq!(a.tail().as_ptr(), data.as_ptr());
             a.elements_mut()[0] = 5.0;
             assert_eq!(*Dense::new(&a), [5.0, 2.0]);
         });

@@ -9,6 +9,10 @@ const BINS: usize = 48;
 const REACH: f64 = 4.0;
 /// Elements that are counted at most; more are thinned out evenly.
 const SAMPLE: usize = 1 << 16;
+/// Elements that one task counts.
+const PART: usize = 1 << 14;
+/// Places of a count: the bins, and what is passed over.
+const PLACES: usize = 64;
 
 /// How the elements of a tensor are distributed, counted over an even sample of at most 65,536.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,11 +55,6 @@ impl Histogram {
         })
     }
 }
-
-/// Elements that one task counts.
-const PART: usize = 1 << 14;
-/// Places of a count: the bins, and what is passed over.
-const PLACES: usize = 64;
 
 /// Every `step`-th element counted by its bin.
 fn counts(x: &[f32], step: usize, scale: f64) -> [u32; PLACES] {

@@ -4,6 +4,7 @@
 //! lasts. Arrays have no lifetime in their type, since they sit in the closures of the tape; that none of
 //! them outlives the loan is seen to by counting.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub(crate) struct Lender<'a> {
     count: Arc<()>,
     /// Neither shorter nor longer: a slice that lives less must not be lent.
-    life: PhantomData<fn(&'a [f32]) -> &'a [f32]>,
+    life: PhantomData<Cell<&'a [f32]>>,
 }
 
 /// A slice that is read until the scope it was lent in ends.

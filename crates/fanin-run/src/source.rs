@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use fanin_network::{HostData, Parameter, Weights};
+use fanin_network::{HostData, HostTensor, Network, Parameter, Weights};
 
 use crate::error::RunError;
 
@@ -38,5 +38,21 @@ impl WeightSource for Weights {
             HostData::F32(data) => Cow::Borrowed(data),
             _ => Cow::Owned(tensor.to_f32()),
         })
+    }
+}
+
+/// The weights that a model stores itself, each read from its file when it is needed: no more of them are held
+/// than the run has not done with.
+impl WeightSource for Network {
+    fn elements<'a>(&'a self, parameter: &Parameter) -> Result<Cow<'a, [f32]>, RunError> {
+        let tensor = self.elements_of(parameter);
+        let tensor = tensor.map_err(|e| RunError::Network(e.to_string()))?;
+        Ok(Cow::Owned(match tensor {
+            HostTensor {
+                data: HostData::F32(data),
+                ..
+            } => data,
+            other => other.to_f32(),
+        }))
     }
 }

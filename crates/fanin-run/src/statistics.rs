@@ -41,11 +41,15 @@ impl Sums {
     }
 }
 
-const LANES: usize = 8;
+/// Interleaved partial sums: enough that none waits for the one before.
+const LANES: usize = 16;
 
 fn chunk_sums(x: &[f32], flat: Option<Flat>) -> Sums {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has AVX-512.
+        return unsafe { chunk_sums_avx512(x, flat) };
+    } else if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2.
         return unsafe { chunk_sums_avx2(x, flat) };
     }
@@ -56,6 +60,13 @@ fn chunk_sums(x: &[f32], flat: Option<Flat>) -> Sums {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn chunk_sums_avx2(x: &[f32], flat: Option<Flat>) -> Sums {
+    chunk_sums_anywhere(x, flat)
+}
+
+/// The same.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn chunk_sums_avx512(x: &[f32], flat: Option<Flat>) -> Sums {
     chunk_sums_anywhere(x, flat)
 }
 
@@ -119,7 +130,12 @@ pub(crate) fn forward(a: &Array, look: Look) -> Forward {
     } else {
         Dense::in_any_order(a)
     };
-    let all = sums(&x, look.flat);
+    // One pass serves the whole and the samples.
+    let by_sample = look.samples.map(|n| sample_sums(&x, n, look.flat));
+    let all = match &by_sample {
+        Some(samples) => samples.iter().copied().fold(Sums::default(), Sums::add),
+        None => sums(&x, look.flat),
+    };
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
     let n = (x.len().max(1)) as f64;
     let rms = (all.square / finite).sqrt();
@@ -129,7 +145,7 @@ pub(crate) fn forward(a: &Array, look: Look) -> Forward {
         max_abs: f64::from(all.max),
         zero_fraction: all.zeros as f64 / n,
         saturated_fraction: look.flat.map(|_| all.flat as f64 / n),
-        sample_cosine: look.samples.and_then(|s| sample_cosine(&x, s)),
+        sample_cosine: by_sample.and_then(|samples| sample_cosine(&x, &samples)),
         dead_units: look.units.and_then(|axis| dead_units(&x, &dims(a), axis)),
         non_finite: all.non_finite,
         histogram: Histogram::of(&x, rms),
@@ -149,22 +165,25 @@ pub(crate) fn backward(g: &Array) -> Backward {
     }
 }
 
-/// Mean over pairs of samples of the cosine between them: `(|sum of unit vectors|^2 - n) / (n (n - 1))`.
-/// Samples that are all zero or not finite have no direction and are left out.
-fn sample_cosine(x: &[f32], samples: usize) -> Option<f64> {
+/// The sums of each sample.
+fn sample_sums(x: &[f32], samples: usize, flat: Option<Flat>) -> Vec<Sums> {
     let width = x.len() / samples.max(1);
     if width == 0 {
-        return None;
+        return Vec::new();
     }
-    let scales: Vec<(usize, f64)> = x
-        .par_chunks(width)
-        .map(|s| {
-            s.chunks(CHUNK)
-                .map(|c| chunk_sums(c, None))
-                .fold(Sums::default(), Sums::add)
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
+    let one = |x: &[f32]| {
+        let chunks = x.chunks(CHUNK).map(|c| chunk_sums(c, flat));
+        chunks.fold(Sums::default(), Sums::add)
+    };
+    x.par_chunks(width).map(one).collect()
+}
+
+/// Mean over pairs of samples of the cosine between them: `(|sum of unit vectors|^2 - n) / (n (n - 1))`.
+/// Samples that are all zero or not finite have no direction and are left out.
+fn sample_cosine(x: &[f32], samples: &[Sums]) -> Option<f64> {
+    let width = x.len().checked_div(samples.len())?;
+    let scales: Vec<(usize, f64)> = samples
+        .iter()
         .enumerate()
         .filter(|(_, s)| s.non_finite == 0 && s.square > 0.0)
         .map(|(k, s)| (k, 1.0 / s.square.sqrt()))
@@ -177,17 +196,51 @@ fn sample_cosine(x: &[f32], samples: usize) -> Option<f64> {
         .into_par_iter()
         .map(|block| {
             let range = block * CHUNK..((block + 1) * CHUNK).min(width);
-            let mut sum = vec![0.0f64; range.len()];
-            for &(k, scale) in &scales {
-                let part = &x[k * width + range.start..k * width + range.end];
-                for (s, &v) in sum.iter_mut().zip(part) {
-                    *s += f64::from(v) * scale;
-                }
-            }
-            sum.iter().map(|s| s * s).sum()
+            let parts: Vec<(&[f32], f64)> = scales
+                .iter()
+                .map(|&(k, scale)| (&x[k * width + range.start..k * width + range.end], scale))
+                .collect();
+            length_of_sum(&parts, range.len())
         })
         .collect();
     Some((blocks.iter().sum::<f64>() - n) / (n * (n - 1.0)))
+}
+
+/// The squared length of a sum of scaled vectors of `n` elements.
+fn length_of_sum(parts: &[(&[f32], f64)], n: usize) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { length_of_sum_avx2(parts, n) };
+    }
+    length_of_sum_anywhere(parts, n)
+}
+
+/// The same operations in the same order, compiled for wider registers: the same bits.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn length_of_sum_avx2(parts: &[(&[f32], f64)], n: usize) -> f64 {
+    length_of_sum_anywhere(parts, n)
+}
+
+#[inline(always)]
+fn length_of_sum_anywhere(parts: &[(&[f32], f64)], n: usize) -> f64 {
+    // A few cache lines at a time, so that the sums stay in registers or the first cache.
+    const BLOCK: usize = 64;
+    let mut lanes = [0.0f64; BLOCK];
+    for start in (0..n).step_by(BLOCK) {
+        let mut sum = [0.0f64; BLOCK];
+        for (part, scale) in parts {
+            let part = &part[start..(start + BLOCK).min(n)];
+            for (s, &v) in sum.iter_mut().zip(part) {
+                *s += f64::from(v) * scale;
+            }
+        }
+        for (lane, s) in lanes.iter_mut().zip(sum) {
+            *lane += s * s;
+        }
+    }
+    lanes.iter().sum()
 }
 
 /// Share of the units along `axis` that are zero everywhere.
@@ -223,19 +276,10 @@ pub(crate) fn still(x: &[f32], units: usize, inner: usize) -> usize {
 pub(crate) fn parameter(x: &[f32]) -> (f64, f64, (f64, f64), u64) {
     let all = sums(x, None);
     let finite = (x.len() as u64 - all.non_finite).max(1) as f64;
-    let bounds = x
-        .par_chunks(CHUNK)
-        .map(|c| {
-            c.iter()
-                .filter(|v| v.is_finite())
-                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-                    (low.min(v), high.max(v))
-                })
-        })
-        .reduce(
-            || (f32::INFINITY, f32::NEG_INFINITY),
-            |a, b| (a.0.min(b.0), a.1.max(b.1)),
-        );
+    let bounds = x.par_chunks(CHUNK).map(bounds).reduce(
+        || (f32::INFINITY, f32::NEG_INFINITY),
+        |a, b| (a.0.min(b.0), a.1.max(b.1)),
+    );
     let range = if bounds.0 <= bounds.1 {
         (f64::from(bounds.0), f64::from(bounds.1))
     } else {
@@ -247,6 +291,39 @@ pub(crate) fn parameter(x: &[f32]) -> (f64, f64, (f64, f64), u64) {
         range,
         all.non_finite,
     )
+}
+
+/// The smallest and the largest finite element; infinite the wrong way round where there is none.
+fn bounds(x: &[f32]) -> (f32, f32) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { bounds_avx2(x) };
+    }
+    bounds_anywhere(x)
+}
+
+/// The same operations compiled for wider registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn bounds_avx2(x: &[f32]) -> (f32, f32) {
+    bounds_anywhere(x)
+}
+
+#[inline(always)]
+fn bounds_anywhere(x: &[f32]) -> (f32, f32) {
+    let mut low = [f32::INFINITY; LANES];
+    let mut high = [f32::NEG_INFINITY; LANES];
+    for part in x.chunks(LANES) {
+        for ((low, high), &v) in low.iter_mut().zip(&mut high).zip(part) {
+            // Neither comparison holds for NaN.
+            let finite = v.abs() <= f32::MAX;
+            *low = if finite && v < *low { v } else { *low };
+            *high = if finite && v > *high { v } else { *high };
+        }
+    }
+    let least = low.into_iter().fold(f32::INFINITY, f32::min);
+    (least, high.into_iter().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// Number of different units of `[outer, units, inner]`, compared bit by bit through a 64-bit hash.
@@ -330,6 +407,13 @@ mod tests {
             }
             for n in [0, 1, 7, 8, 9, 10_007] {
                 let narrow = chunk_sums_anywhere(&x[..n], flat);
+                if is_x86_feature_detected!("avx512f") {
+                    // SAFETY: the processor has AVX-512.
+                    let widest = unsafe { chunk_sums_avx512(&x[..n], flat) };
+                    assert_eq!(narrow.sum.to_bits(), widest.sum.to_bits());
+                    assert_eq!(narrow.square.to_bits(), widest.square.to_bits());
+                    assert_eq!(narrow.max.to_bits(), widest.max.to_bits());
+                }
                 // SAFETY: the processor has AVX2, as asked above.
                 let wide = unsafe { chunk_sums_avx2(&x[..n], flat) };
                 assert_eq!(narrow.sum.to_bits(), wide.sum.to_bits());
@@ -341,6 +425,50 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn cosines_are_those_of_pairs_and_the_same_bits_in_wide_registers() {
+        let (samples, width) = (5, 3001);
+        let x = noise(samples * width);
+        let row = |k: usize| &x[k * width..(k + 1) * width];
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            let pairs = a.iter().zip(b);
+            pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        };
+        let mut total = 0.0;
+        for i in 0..samples {
+            for j in (0..samples).filter(|&j| j != i) {
+                let (a, b) = (row(i), row(j));
+                total += dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            }
+        }
+        let want = total / (samples * (samples - 1)) as f64;
+        let seen = sample_cosine(&x, &sample_sums(&x, samples, None)).unwrap();
+        assert!((seen - want).abs() < 1e-12, "{seen} {want}");
+        if is_x86_feature_detected!("avx2") {
+            let parts: Vec<(&[f32], f64)> = (0..samples).map(|k| (row(k), 0.7)).collect();
+            let narrow = length_of_sum_anywhere(&parts, width);
+            // SAFETY: the processor has AVX2, as asked above.
+            let wide = unsafe { length_of_sum_avx2(&parts, width) };
+            assert_eq!(narrow.to_bits(), wide.to_bits());
+        }
+    }
+
+    #[test]
+    fn bounds_are_of_finite_elements() {
+        let mut x = noise(1003);
+        let plain = |x: &[f32]| {
+            let finite = x.iter().filter(|v| v.is_finite());
+            finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| {
+                (l.min(v), h.max(v))
+            })
+        };
+        assert_eq!(bounds(&x), plain(&x));
+        (x[3], x[700], x[1002]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+        assert_eq!(bounds(&x), plain(&x));
+        assert_eq!(bounds(&[f32::NAN]), (f32::INFINITY, f32::NEG_INFINITY));
     }
 
     #[test]

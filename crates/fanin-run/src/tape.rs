@@ -107,6 +107,22 @@ impl Var {
         &self.array
     }
 
+    /// Its elements, and a value of the same place on the tape that holds none: for an operation that is to
+    /// write over them.
+    pub(crate) fn take(self) -> (Self, Array) {
+        let nothing = Array::like(&self.array);
+        let place = Self {
+            array: nothing,
+            node: self.node,
+        };
+        (place, self.array)
+    }
+
+    /// The value at this place of the tape with these elements, as [`Self::take`] took them.
+    pub(crate) fn with(self, array: Array) -> Self {
+        Self { array, ..self }
+    }
+
     /// Size of each axis.
     pub(crate) fn dims(&self) -> Vec<usize> {
         dims(&self.array)

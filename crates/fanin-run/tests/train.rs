@@ -282,10 +282,11 @@ fn the_same_start_gives_the_same_bits() {
         };
         steps(&network, &weights, &batch, &options, 0.01, 5)
     };
-    assert_eq!(run(1), run(1));
-    let (one, two) = (run(1), run(2));
-    assert!((one.0[4].loss - two.0[4].loss).abs() < 1e-5);
-    assert_eq!(run(2), two);
+    // Whatever the number of threads.
+    let one = run(1);
+    assert_eq!(one, run(1));
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use fanin_run::train::{Batch, Objective, Optimizer, TrainOptions, train};
 
 #[test]
 fn memory_does_not_grow_with_steps() {
-    // Burn keeps steps of the tape that no backward pass has consumed; there must be none.
+    // Nothing of a step's tape may be left when it is done.
     let network = fanin_network::open("mlp(64, 64, 8, relu)", &Dims::default()).unwrap();
     let weights = fanin_plan::plan(&network, &Request::new(Seed::new(2)));
     let weights = weights.unwrap().plan.fill_weights().unwrap();

@@ -14,7 +14,7 @@
 //!
 //! | operation | forward | between samples | backward |
 //! |---|---|---|---|
-//! | dense, convolution (padding counted, fading towards the border), transposed convolution, `Einsum` of two operands; with the activation that is fused into them | yes | yes | yes |
+//! | dense, convolution (padding counted, fading towards the border), transposed convolution, `Einsum` of two operands, deformable convolution; with the activation that is fused into them | yes | yes | yes |
 //! | weights made of parameters: cast, cut out of a stack, normalized, added up | as measured | | |
 //! | activations, also spelled out in primitive operations | yes | yes | yes |
 //! | sums, means, products, gates of independent branches; concatenation | yes | yes | yes |
@@ -23,6 +23,7 @@
 //! | layer, RMS normalization, by place where a sequence is uneven; Lp norms, local response | yes | yes | yes |
 //! | pooling, means over all places | of drawn inputs | of drawn inputs | yes |
 //! | softmax of scores and attention, masked or not, of several operators or in one | of drawn inputs | of drawn inputs | of drawn inputs |
+//! | log softmax of classes | yes | yes | yes |
 //! | rotary embedding | yes | yes | yes |
 //! | running sums along a sequence | of drawn inputs | of drawn inputs | of drawn inputs |
 //! | columns put back into an image | yes | yes | yes |

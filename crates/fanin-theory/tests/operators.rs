@@ -8,7 +8,8 @@ mod common;
 use common::study::study;
 use common::{Builder, Normal, backward, forward};
 use fanin_network::{
-    Attribute, Attributes, HostTensor, Node, Operator, Origin, ValueId, ValueKind, operator,
+    Attribute, Attributes, ElementType, HostData, HostTensor, Node, Operator, Origin, ValueId,
+    ValueKind, operator,
 };
 use fanin_theory::supports;
 
@@ -175,6 +176,23 @@ fn the_mean_of_branches() {
 }
 
 #[test]
+fn log_probabilities_of_classes() {
+    for (classes, gain) in [(10, 0.5), (100, 1.5)] {
+        let mut builder = Builder::new();
+        let x = builder.input("x", &[16, 80], 1.0);
+        let x = product(&mut builder, "hidden", x, 150, 1.4);
+        let x = builder.like("relu", "Relu", &[x]);
+        let x = product(&mut builder, "logits", x, classes, gain);
+        let last = with(&[("axis", int(-1))]);
+        let x = builder.node_with("log", "LogSoftmax", last, &[x], &[16, classes]);
+        builder.end(x, 1.0);
+        let study = study(&builder, 40);
+        study.forward("log", 0.02);
+        study.backward("logits", 0.02);
+    }
+}
+
+#[test]
 fn running_sums() {
     for reverse in [0, 1] {
         let mut builder = Builder::new();
@@ -242,24 +260,29 @@ fn rounding_to_a_grid_and_back() {
     let mut builder = Builder::new();
     let x = builder.input("x", &[16, 80], 1.0);
     let x = product(&mut builder, "dense", x, 60, 1.0);
+    // Unsigned, so that the lower part is cut off.
     let (step, zero) = (0.25f64, 3.0);
     let scale = builder.scalar("scale", step as f32);
     let zero_point = builder.scalar("zero", zero as f32);
+    builder.network.values[zero_point.index()].element = Some(ElementType::U8);
     let q = builder.like("grid", "QuantizeLinear", &[x, scale, zero_point]);
     let y = builder.like("back", "DequantizeLinear", &[q, scale, zero_point]);
     builder.end(y, 1.0);
     let prediction = builder.predict();
     let mut normal = Normal(11);
-    let (mut on_grid, mut back) = (0.0, 0.0);
+    let (mut on_grid, mut back, mut passed) = (0.0, 0.0, 0.0);
     let draws = 200_000;
     for _ in 0..draws {
-        let rounded = (normal.next() / step).round() + zero;
+        let shifted = (normal.next() / step).round() + zero;
+        let rounded = shifted.max(0.0);
         on_grid += rounded * rounded;
         back += ((rounded - zero) * step).powi(2);
+        passed += f64::from(u8::from(shifted >= 0.0));
     }
     let rms = |sum: f64| (sum / f64::from(draws)).sqrt();
     assert!((forward(&prediction, "grid").rms / rms(on_grid) - 1.0).abs() < 5e-3);
     assert!((forward(&prediction, "back").rms / rms(back) - 1.0).abs() < 5e-3);
+    assert!((backward(&prediction, "dense").rms / rms(passed) - 1.0).abs() < 0.02);
 }
 
 /// Tokens with a part in common, their projections, and how attention takes them.
@@ -328,6 +351,31 @@ fn attention_in_one_operator() {
             study.backward(value, uneven * tolerance);
         }
         study.backward("stem", 0.06);
+    }
+}
+
+#[test]
+fn fewer_key_heads_than_query_heads() {
+    let (places, width, heads, key_heads) = (20, 96, 6, 2);
+    let head = width / heads;
+    let mut builder = Builder::new();
+    let x = builder.input("x", &[BATCH, places, width], 1.0);
+    let x = product(&mut builder, "stem", x, width, 1.0);
+    let q = product(&mut builder, "q", x, width, 0.7);
+    let k = product(&mut builder, "k", x, key_heads * head, 1.0);
+    let v = product(&mut builder, "v", x, key_heads * head, 1.0);
+    let attributes = with(&[
+        ("q_num_heads", int(heads as i64)),
+        ("kv_num_heads", int(key_heads as i64)),
+    ]);
+    let shape = [BATCH, places, width];
+    let y = builder.node_with("mixed", "Attention", attributes, &[q, k, v], &shape);
+    let y = product(&mut builder, "out", y, width, 1.0);
+    builder.end(y, 1.0);
+    let study = study(&builder, 24);
+    study.forward("mixed", 0.05);
+    for (value, tolerance) in [("v", 0.05), ("q", 0.08), ("k", 0.1), ("stem", 0.06)] {
+        study.backward(value, tolerance);
     }
 }
 
@@ -650,7 +698,85 @@ fn what_is_supported_is_told_per_operator() {
     for op in ["Shape", "Det", "Hardmax", "ReduceProd"] {
         assert!(!plain(op).forward && !plain(op).backward, "{op}");
     }
-    assert!(plain("QuantizeLinear").forward && !plain("QuantizeLinear").backward);
     let known = operator::names().count();
     assert!(known > 150, "{known}");
+}
+
+#[test]
+fn deformable_convolution() {
+    for rms in [0.0, 0.3] {
+        let mut builder = Builder::new();
+        let x = builder.input("x", &[6, 16, 14, 14], 1.0);
+        // One by one, which leaves places independent.
+        let w = builder.parameter("stem.weight", &[40, 16, 1, 1], 0.0, 0.25);
+        let x = builder.node("stem", "Conv", &[x, w], &[6, 40, 14, 14]);
+        let w = builder.parameter("offset.weight", &[18, 40, 1, 1], 0.0, rms / 40f64.sqrt());
+        let offset = builder.node("offset", "Conv", &[x, w], &[6, 18, 14, 14]);
+        let w = builder.parameter("w", &[50, 40, 3, 3], 0.0, (2.0f64 / 360.0).sqrt());
+        let pads = with(&[("pads", ints(&[1; 4])), ("kernel_shape", ints(&[3, 3]))]);
+        let shape = [6, 50, 14, 14];
+        let x = builder.node_with("deform", "DeformConv", pads, &[x, w, offset], &shape);
+        let x = builder.like("relu", "Relu", &[x]);
+        let x = conv(&mut builder, "after", x, 40);
+        builder.end(x, 1.0);
+        let study = study(&builder, 24);
+        study.forward("deform", 0.03);
+        study.forward("after", 0.04);
+        if rms > 0.0 {
+            study.backward("offset", 0.06);
+        }
+        study.backward("stem", 0.05);
+    }
+}
+
+/// What runs of onnxruntime's own operators show.
+#[test]
+fn onnxruntimes_attention_as_it_runs() {
+    let (places, width) = (20, 96);
+    let shape = [BATCH, places, width];
+    let heads = int(HEADS as i64);
+    for (op, attributes, lengths) in [
+        (
+            "MultiHeadAttention",
+            with(&[("num_heads", heads.clone())]),
+            false,
+        ),
+        (
+            "GroupQueryAttention",
+            with(&[
+                ("num_heads", heads.clone()),
+                ("kv_num_heads", heads.clone()),
+            ]),
+            true,
+        ),
+    ] {
+        let Tokens { mut builder, parts } = tokens(places, width, 0.7);
+        let mut inputs = parts.map(Some).to_vec();
+        if lengths {
+            let last = HostTensor::new(
+                vec![BATCH],
+                ElementType::I32,
+                HostData::I64(vec![places as i64 - 1; BATCH]),
+            );
+            let last = constant(&mut builder, "last", last.unwrap());
+            let total = HostTensor::new(
+                vec![1],
+                ElementType::I32,
+                HostData::I64(vec![places as i64]),
+            );
+            let total = constant(&mut builder, "total", total.unwrap());
+            inputs.extend([None, None, Some(last), Some(total)]);
+        }
+        let y = builder.node("mixed", "Identity", &parts, &shape);
+        microsoft(&mut builder, op, attributes, inputs);
+        let y = product(&mut builder, "out", y, width, 1.0);
+        builder.end(y, 1.0);
+        let study = study(&builder, 16);
+        study.forward("mixed", 0.05);
+        let uneven = if lengths { 2.5 } else { 1.0 };
+        for (value, tolerance) in [("v", 0.05), ("q", 0.08), ("k", 0.08)] {
+            study.backward(value, uneven * tolerance);
+        }
+        study.backward("stem", 0.06);
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ExplainArgs, printer: &mut Printer) -> anyhow::Result<S
         return print(topics, printer);
     }
     if wanted == "operators" {
-        return operators(printer);
+        return super::operators::run(printer);
     }
     let names: Vec<String> = fanin::catalogue()
         .iter()
@@ -270,20 +270,6 @@ fn architecture(guide: &Guide) -> Topic {
             ("Examples", guide.examples.join("\n")),
         ],
     }
-}
-
-/// The operators of ONNX that can be run.
-fn operators(printer: &Printer) -> anyhow::Result<Status> {
-    let all = fanin_run::operators();
-    if printer.json() {
-        printer.print(&format!("{:#}\n", serde_json::json!({ "operators": all })))?;
-        return Ok(Status::Fine);
-    }
-    article(
-        &format!("{} operators of ONNX can be run", all.len()),
-        &[("Operators", all.join(", "))],
-        printer,
-    )
 }
 
 fn explain_recipe(recipe: Recipe) -> Topic {

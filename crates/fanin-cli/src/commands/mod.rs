@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod fill;
 pub(crate) mod init;
 pub(crate) mod lesson;
+pub(crate) mod operators;
 pub(crate) mod plan;
 pub(crate) mod strip;
 

@@ -81,8 +81,10 @@ pub fn evaluate_within(
 
 /// Whether the evaluator knows an operator, for elements of some types.
 pub fn folds(operator: &Operator) -> bool {
-    if let Operator::Unary(unary) = operator {
-        return unary::fold::is_known(*unary);
+    // A function of each element is known where it is known at one place.
+    if let Operator::Unary(_) = operator {
+        let x = HostTensor::f32(Vec::new(), vec![0.5]);
+        return matches!(evaluate(operator, &[x.as_ref()], 1), Ok(Some(_)));
     }
     let nothing = Call {
         inputs: &[],

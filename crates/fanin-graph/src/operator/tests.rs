@@ -654,3 +654,142 @@ fn a_constant_is_what_it_states() {
     );
     assert_eq!(value(&[("value_string", text("x"))]), None);
 }
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ElementType;
+    use crate::evaluate::evaluate_within;
+    use crate::infer::{Operand, Operands, output_shapes};
+
+    /// Attributes of all families, so that any may meet any operator.
+    const NAMES: [&str; 36] = [
+        "axis",
+        "axes",
+        "perm",
+        "kernel_shape",
+        "strides",
+        "pads",
+        "dilations",
+        "group",
+        "offset_group",
+        "auto_pad",
+        "ceil_mode",
+        "output_shape",
+        "output_padding",
+        "blocksize",
+        "num_groups",
+        "num_heads",
+        "kv_num_heads",
+        "q_num_heads",
+        "hidden_size",
+        "direction",
+        "layout",
+        "transA",
+        "transB",
+        "equation",
+        "split",
+        "num_outputs",
+        "starts",
+        "ends",
+        "shape",
+        "scales",
+        "batch_dims",
+        "keepdims",
+        "k",
+        "to",
+        "reduction",
+        "value",
+    ];
+
+    fn number() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            8 => -3i64..5,
+            1 => Just(i64::MIN),
+            1 => Just(i64::MAX),
+            1 => Just(1 << 40)
+        ]
+    }
+
+    fn attribute() -> impl Strategy<Value = Attribute> {
+        prop_oneof![
+            4 => number().prop_map(Attribute::Int),
+            4 => prop::collection::vec(number(), 0..5).prop_map(Attribute::Ints),
+            1 => any::<f32>().prop_map(Attribute::Float),
+            1 => prop::collection::vec(any::<f32>(), 0..4).prop_map(Attribute::Floats),
+            1 => prop::sample::select(vec![
+                "", "SAME_UPPER", "VALID", "ij,jk->ik", "...i,i", "reverse", "add", "wrap", "->", "i.j"
+            ])
+            .prop_map(text),
+        ]
+    }
+
+    fn tensor() -> impl Strategy<Value = HostTensor> {
+        let shape = prop::collection::vec(0usize..4, 0..5);
+        (shape, any::<bool>(), -3i64..4).prop_map(|(shape, whole, start)| {
+            let count = shape.iter().product();
+            let elements = (0..).map(|k| (start + k) % 5).take(count);
+            if whole {
+                HostTensor::i64(shape, elements.collect()).unwrap()
+            } else {
+                HostTensor::f32(shape, elements.map(|x| x as f32).collect()).unwrap()
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Whatever a model states, each operator is read, inferred and evaluated, or refused in a
+        /// sentence; and what is evaluated has the shape that was inferred.
+        #[test]
+        fn nothing_that_a_model_states_is_taken_on_trust(
+            entry in prop::sample::select(catalogue()),
+            opset in prop::sample::select(vec![1i64, 6, 9, 11, 13, 18, 23]),
+            stated in prop::collection::btree_map(prop::sample::select(NAMES.to_vec()), attribute(), 0..6),
+            tensors in prop::collection::vec(prop::option::weighted(0.9, tensor()), 0..5),
+            known in any::<bool>(),
+            outputs in 0usize..4,
+        ) {
+            let stated: Vec<(&str, Attribute)> = stated.into_iter().collect();
+            let stated = attributes(&stated);
+            let Ok(operator) = Operator::parse(
+                entry.domain, entry.name, opset, &stated, tensors.len(), outputs,
+            ) else {
+                return Ok(());
+            };
+            let facts = operator.facts();
+            for weight in &facts.weights {
+                for rank in 0..5 {
+                    let meaning = weight.axes.meaning(rank);
+                    prop_assert!(meaning.is_none_or(|axes| axes.len() == rank));
+                }
+            }
+            let inputs: Vec<Option<Operand<'_>>> = tensors
+                .iter()
+                .map(|tensor| {
+                    tensor.as_ref().map(|tensor| Operand {
+                        element: Some(ElementType::F32),
+                        shape: Some(&tensor.shape),
+                        constant: known.then_some(tensor),
+                    })
+                })
+                .collect();
+            let operands = Operands { inputs: &inputs, outputs };
+            let inferred = output_shapes(&operator, &operands);
+            if let Ok(inferred) = &inferred {
+                prop_assert_eq!(inferred.len(), outputs);
+            }
+            let tensors: Vec<Option<&HostTensor>> = tensors.iter().map(Option::as_ref).collect();
+            let evaluated = evaluate_within(1 << 12, &operator, &tensors, outputs);
+            if let (Ok(inferred), Ok(Some(results))) = (inferred, evaluated) {
+                for (inferred, result) in inferred.iter().zip(&results) {
+                    if let Some(shape) = &inferred.shape {
+                        prop_assert_eq!(shape, &result.shape, "{:?}", operator);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! Which part of which tensor is written.
 
 use fanin::Slice;
-use globset::{GlobBuilder, GlobMatcher};
 
 use super::fault;
+use crate::glob::Glob;
 use crate::{Entry, Plan, PlanError};
 
 /// Parts of tensors, by name: what one rank of a tensor-parallel or sharded model holds.
@@ -20,7 +20,7 @@ use crate::{Entry, Plan, PlanError};
 /// are those of [`Slice::parse`]. Tensors that nothing matches are written whole.
 #[derive(Clone, Debug, Default)]
 pub struct Slices {
-    parts: Vec<(String, GlobMatcher, String)>,
+    parts: Vec<(String, Glob, String)>,
 }
 
 impl Slices {
@@ -30,15 +30,10 @@ impl Slices {
     ///
     /// [`PlanError::Request`] where the glob does not read. The ranges are read when the shape is known.
     pub fn add(&mut self, name: &str, ranges: &str) -> Result<(), PlanError> {
-        let glob = GlobBuilder::new(name)
-            .literal_separator(false)
-            .backslash_escape(true)
-            .build()
-            .map_err(|error| {
-                PlanError::Request(format!("the name `{name}` of a slice: {}", error.kind()))
-            })?;
-        self.parts
-            .push((name.to_owned(), glob.compile_matcher(), ranges.to_owned()));
+        let glob = Glob::new(name).map_err(|error| {
+            PlanError::Request(format!("the name `{name}` of a slice: {error}"))
+        })?;
+        self.parts.push((name.to_owned(), glob, ranges.to_owned()));
         Ok(())
     }
 
@@ -69,7 +64,7 @@ impl Slices {
 }
 
 /// A name is also itself, whatever characters of globs it has.
-fn matches((name, glob, _): &(String, GlobMatcher, String), entry: &Entry) -> bool {
+fn matches((name, glob, _): &(String, Glob, String), entry: &Entry) -> bool {
     *name == entry.name || glob.is_match(&entry.name)
 }
 

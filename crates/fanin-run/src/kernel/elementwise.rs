@@ -224,13 +224,15 @@ pub(crate) fn binary(
     let output = broadcast_map(&shape, a.array(), b.array(), f);
     let (x, y) = (a.array().clone(), b.array().clone());
     Ok(record(&[a, b], output, move |g, wanted| {
-        let to = |d: &(dyn Fn(f32, f32) -> f32 + Sync), like: &Array| {
-            let slope = broadcast_map(&shape, &x, &y, d);
-            sum_to(&zip(&g, &slope, |g, d| g * d), &dims(like))
-        };
         vec![
-            wanted[0].then(|| to(&da, &x)),
-            wanted[1].then(|| to(&db, &y)),
+            wanted[0].then(|| {
+                let slope = broadcast_map(&shape, &x, &y, &da);
+                sum_to(&zip(&g, &slope, |g, d| g * d), x.shape())
+            }),
+            wanted[1].then(|| {
+                let slope = broadcast_map(&shape, &x, &y, &db);
+                sum_to(&zip(&g, &slope, |g, d| g * d), y.shape())
+            }),
         ]
     }))
 }
@@ -238,6 +240,50 @@ pub(crate) fn binary(
 /// `a + b`.
 pub(crate) fn add(a: &Var, b: &Var) -> Result<Var, String> {
     linear_pair(a, b, 1.0)
+}
+
+/// `a + b` of a value that nobody else holds, in its memory where its shape stays.
+pub(crate) fn add_to(a: Var, b: &Var) -> Result<Var, String> {
+    let shape = broadcast_shape(&a.dims(), &b.dims())?;
+    if shape != a.array().shape() {
+        return add(&a, b);
+    }
+    let (place, mut sum) = a.take();
+    if !sum.is_sole() {
+        return add(&place.with(sum), b);
+    }
+    let addend = Dense::new(b.array());
+    let axes = axes(&shape, &shape, b.array().shape());
+    if let (Some((inner, outer)), false) = (axes.split_last(), sum.len() == 0) {
+        for_chunks(sum.elements_mut(), inner.size, |row, out| {
+            let mut rest = row;
+            let mut at = 0;
+            for axis in outer.iter().rev() {
+                at += rest % axis.size * axis.b;
+                rest /= axis.size;
+            }
+            let addend = &addend[at..];
+            if inner.b == 1 {
+                for (o, &v) in out.iter_mut().zip(addend) {
+                    *o += v;
+                }
+            } else {
+                let v = addend[0];
+                for o in out {
+                    *o += v;
+                }
+            }
+        });
+    } else if let (Some(o), Some(&v)) = (sum.elements_mut().first_mut(), addend.first()) {
+        *o += v;
+    }
+    let like = b.dims();
+    Ok(record(&[&place, b], sum, move |g, wanted| {
+        vec![
+            wanted[0].then(|| g.clone()),
+            wanted[1].then(|| sum_to(&g, &like)),
+        ]
+    }))
 }
 
 /// `a - b`.

@@ -85,7 +85,7 @@ impl Matrices {
             }
             rest /= size;
         }
-        let elements = self.0.from_first().get(first..).unwrap_or_default();
+        let elements = self.0.tail().get(first..).unwrap_or_default();
         (elements, step(batch.len()), step(batch.len() + 1))
     }
 

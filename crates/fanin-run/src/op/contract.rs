@@ -4,7 +4,7 @@ use fanin_network::operator::{Gemm, MatMul};
 
 use super::unary::fused;
 use super::{Answer, Call, one};
-use crate::kernel::elementwise::{add, affine};
+use crate::kernel::elementwise::{add_to, affine};
 use crate::kernel::index::take;
 use crate::kernel::linear::matmul;
 use crate::kernel::reduce::sum_over;
@@ -23,8 +23,8 @@ pub(super) fn matmul_op(product: MatMul, call: &Call<'_>) -> Answer {
     let operand = |k: usize, turned: bool, batch: bool| -> Result<Var, String> {
         let v = call.var(k)?;
         let rank = v.dims().len();
-        if !(turned || batch) || (rank < 2 && !batch) {
-            // A vector has nothing to turn, as in onnxruntime.
+        // A vector has nothing to turn, as in onnxruntime.
+        if !batch && (!turned || rank < 2) {
             return Ok(v);
         }
         let mut order: Vec<usize> = (0..rank).collect();
@@ -61,7 +61,7 @@ pub(super) fn gemm(gemm: &Gemm, call: &Call<'_>) -> Answer {
         None => product,
         Some(c) => {
             let shape = product.dims();
-            let sum = add(&product, &scaled(c, gemm.beta))?;
+            let sum = add_to(product, &scaled(c, gemm.beta))?;
             if sum.dims() != shape {
                 return Err(format!(
                     "input 2 does not broadcast to the product's shape {shape:?}"

@@ -6,7 +6,7 @@ use super::unary::fused;
 use super::{Answer, Call, one};
 use crate::array::{count, dims, reshaped};
 use crate::kernel::convolution::Convolution;
-use crate::kernel::elementwise::add;
+use crate::kernel::elementwise::add_to;
 use crate::kernel::geometry::Window;
 use crate::kernel::shape::reshape;
 use crate::tape::{Var, record};
@@ -53,7 +53,7 @@ pub(super) fn conv(conv: &Conv, call: &Call<'_>) -> Answer {
         && let Some(other) = call.optional(3)?
     {
         let shape = y.dims();
-        y = add(&y, &other)?;
+        y = add_to(y, &other)?;
         if y.dims() != shape {
             return Err(format!("input 3 must have shape {shape:?}"));
         }
@@ -70,7 +70,7 @@ pub(super) fn with_bias(bias: Option<Var>, y: Var, features: usize) -> Result<Va
     }
     let mut wide = vec![1; y.dims().len()];
     wide[1] = features;
-    add(&y, &reshape(&bias, &wide))
+    add_to(y, &reshape(&bias, &wide))
 }
 
 fn convolved(conv: &Conv, call: &Call<'_>) -> Result<Var, String> {

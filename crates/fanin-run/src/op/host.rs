@@ -2,29 +2,21 @@
 
 use std::sync::Arc;
 
-use fanin_network::{HostTensor, fold};
+use fanin_network::HostTensor;
+use fanin_network::evaluate::evaluate as known;
 
 use super::{Answer, Call};
 use crate::value::Item;
 
 /// The outputs by the evaluator that folds constants; `None` where it does not know the operator.
 pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Vec<Item>>, String> {
-    if !matches!(call.node.domain.as_str(), "" | "ai.onnx") {
-        return Ok(None);
-    }
     let inputs: Vec<Option<Arc<HostTensor>>> = call
         .inputs
         .iter()
         .map(|i| i.as_ref().map(Item::tensor).transpose())
         .collect::<Result<_, _>>()?;
     let inputs: Vec<Option<&HostTensor>> = inputs.iter().map(Option::as_deref).collect();
-    let outputs = fold::evaluate(
-        &call.node.op,
-        call.node.opset,
-        &call.node.attributes,
-        &inputs,
-        call.outputs(),
-    )?;
+    let outputs = known(&call.node.operator, &inputs, call.outputs())?;
     Ok(outputs.map(|all| all.into_iter().map(Item::host).collect()))
 }
 

@@ -1,7 +1,8 @@
 //! Operators that only move elements, or add constant ones.
 
+use fanin_network::evaluate::evaluate;
 use fanin_network::operator::{Axes, DepthSpace, Pad, PadMode, Reshape, Slice, Split};
-use fanin_network::{ElementType, HostData, HostTensor, fold};
+use fanin_network::{ElementType, HostData, HostTensor};
 
 use super::{Answer, Call, axes, axis, one, sizes};
 use crate::array::{count, dims};
@@ -530,14 +531,8 @@ pub(super) fn by_positions(call: &Call<'_>) -> Answer {
         .collect::<Result<_, _>>()?;
     let mut inputs = vec![Some(&positions)];
     inputs.extend(rest.iter().map(Option::as_deref));
-    let moved = fold::evaluate(
-        &call.node.op,
-        call.node.opset,
-        &call.node.attributes,
-        &inputs,
-        call.outputs(),
-    )?
-    .ok_or("sizes or element types of the inputs are not supported")?;
+    let moved = evaluate(&call.node.operator, &inputs, call.outputs())?
+        .ok_or("sizes or element types of the inputs are not supported")?;
     moved
         .into_iter()
         .map(|t| {

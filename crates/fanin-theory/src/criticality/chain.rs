@@ -214,7 +214,9 @@ fn link<'a>(
     let base_id = context.at(value)?.shape.base;
     let base = context.at(base_id)?;
     let producer = network.node(network.value(base_id).producer?);
-    if linear::map(&context, producer).is_none() || base.mean.powi(2) > 0.01 * base.second {
+    // Behind a fused activation the graph does not hold the pre-activation.
+    let plain = linear::map(&context, producer).is_some_and(|map| map.activation.is_none());
+    if !plain || base.mean.powi(2) > 0.01 * base.second {
         return None;
     }
     let terms = map.edges / map.outputs.max(1.0) * map.factor * map.factor;

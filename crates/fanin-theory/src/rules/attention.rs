@@ -19,7 +19,7 @@ use fanin_network::operator::{Binary, Softmax, SoftmaxKind};
 use fanin_network::{HostData, HostTensor, Node, Operator, ValueId};
 
 use super::back::{Arrival, Back, Flow};
-use super::{Context, Rule, Support, axis, einsum, linear, shape};
+use super::{Context, Rule, Support, axis, einsum, linear, log_softmax, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
 use crate::signal::{Profile, Signal, disjoint, normalized, union};
@@ -36,7 +36,7 @@ const KNOTS: usize = 6;
 
 impl Rule for Softmax {
     fn support(&self) -> Support {
-        let known = self.kind == SoftmaxKind::Soft;
+        let known = self.kind != SoftmaxKind::Hard;
         Support {
             forward: known,
             backward: known,
@@ -44,11 +44,17 @@ impl Rule for Softmax {
     }
 
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
+        if self.kind == SoftmaxKind::Log {
+            return log_softmax::forward(*self, context, node, output);
+        }
         let scores = Scores::of(context, node, *self)?;
         Some(scores.probabilities(&scores.rows()?, output))
     }
 
     fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
+        if self.kind == SoftmaxKind::Log {
+            return log_softmax::backward(*self, arrival);
+        }
         let scores = Scores::of(arrival.context, arrival.node, *self)?;
         let mixture = mixture_by(arrival.context, arrival.node)?;
         // The scores' rule reads the mixtures' gradient itself.

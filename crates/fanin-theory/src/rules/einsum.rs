@@ -125,7 +125,7 @@ impl Rule for Einsum {
     }
 
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-        let linear = || linear::forward(context, node, &self.map(context, node)?, output);
+        let linear = || linear::of_input(context, node, &self.map(context, node)?, output);
         linear().or_else(|| attention::mixture(context, node, output))
     }
 

@@ -127,7 +127,7 @@ impl Rule for Gemm {
     }
 
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-        forward(context, node, &self.map(context, node)?, output)
+        of_input(context, node, &self.map(context, node)?, output)
     }
 
     fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
@@ -180,7 +180,7 @@ impl Rule for MatMul {
     }
 
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-        let linear = || forward(context, node, &self.map(context, node)?, output);
+        let linear = || of_input(context, node, &self.map(context, node)?, output);
         linear().or_else(|| attention::mixture(context, node, output))
     }
 
@@ -236,7 +236,7 @@ impl Rule for Conv {
     }
 
     fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal> {
-        forward(context, node, &self.map(context, node)?, output)
+        of_input(context, node, &self.map(context, node)?, output)
     }
 
     fn backward(&self, arrival: &Arrival<'_>) -> Option<Back> {
@@ -317,14 +317,25 @@ pub(crate) fn backward(arrival: &Arrival<'_>, map: &Map) -> Option<Back> {
     )
 }
 
-/// The output of a linear map, bias, what is added and activation included.
-pub(crate) fn forward(
+/// The output of a linear map of a node's own input.
+pub(crate) fn of_input(
     context: &Context<'_>,
     node: &Node,
     map: &Map,
     output: ValueId,
 ) -> Option<Signal> {
-    let mut signal = biased(context, node, map, output)?;
+    forward(context, node, map, context.signal(node, map.data)?, output)
+}
+
+/// The output of a linear map of a value, bias, what is added and activation included.
+pub(crate) fn forward(
+    context: &Context<'_>,
+    node: &Node,
+    map: &Map,
+    x: &Signal,
+    output: ValueId,
+) -> Option<Signal> {
+    let mut signal = biased(context, node, map, x, output)?;
     if let Some(added) = map.added.filter(|&k| context.id(node, k).is_some()) {
         let added = context.signal(node, added)?;
         if !disjoint(&signal.origins, &added.origins) {
@@ -339,11 +350,14 @@ pub(crate) fn forward(
 }
 
 /// The output of a linear map with its bias.
-fn biased(context: &Context<'_>, node: &Node, map: &Map, output: ValueId) -> Option<Signal> {
-    let (x, w) = (
-        context.signal(node, map.data)?,
-        context.signal(node, map.weight)?,
-    );
+fn biased(
+    context: &Context<'_>,
+    node: &Node,
+    map: &Map,
+    x: &Signal,
+    output: ValueId,
+) -> Option<Signal> {
+    let w = context.signal(node, map.weight)?;
     // A map that fades towards its padded border loses less there than an even one.
     let (through, profile) = map.spread(x.profile.as_ref(), false);
     let terms = through * map.edges / map.outputs.max(1.0);

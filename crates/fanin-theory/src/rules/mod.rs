@@ -10,9 +10,11 @@ pub(crate) mod attention;
 pub(crate) mod back;
 pub(crate) mod columns;
 pub(crate) mod cumulative;
+pub(crate) mod deform;
 pub(crate) mod einsum;
 pub(crate) mod fused_attention;
 pub(crate) mod linear;
+pub(crate) mod log_softmax;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod quantize;
@@ -91,6 +93,7 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         Operator::Gemm(rule) => rule,
         Operator::Einsum(rule) => rule,
         Operator::Conv(rule) => rule,
+        Operator::DeformConv(rule) => rule,
         Operator::Col2Im(_) => &columns::Columns,
         Operator::Pool(rule) => rule,
         Operator::GlobalPool(rule) => rule,
@@ -106,8 +109,12 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         | Operator::Squeeze { .. }
         | Operator::Unsqueeze { .. }
         | Operator::Transpose { .. }
-        | Operator::DepthSpace(_) => &shape::Rearranged,
-        Operator::Slice(_) => &shape::Part,
+        | Operator::DepthSpace(_)
+        | Operator::ReverseSequence { .. } => &shape::Rearranged,
+        Operator::Slice(_)
+        | Operator::GatherElements { .. }
+        | Operator::GatherND { .. }
+        | Operator::Compress { .. } => &shape::Part,
         Operator::Split(_) => &shape::Parts,
         Operator::Gather { .. } => &shape::Picked,
         Operator::Concat { .. } => &shape::Joined,
@@ -115,8 +122,7 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         Operator::Pad(rule) => rule,
         Operator::Reduce(rule) => rule,
         Operator::CumSum { .. } => &cumulative::Cumulative,
-        Operator::QuantizeLinear(_) => &quantize::Quantized,
-        Operator::DequantizeLinear(_) => &quantize::Dequantized,
+        Operator::QuantizeLinear(_) | Operator::DequantizeLinear(_) => &quantize::Rounding,
         // No rule: the value starts again from its measurement.
         Operator::Compare(_)
         | Operator::Logic(_)
@@ -125,16 +131,11 @@ pub(crate) fn of(operator: &Operator) -> Option<&dyn Rule> {
         | Operator::MatMulInteger
         | Operator::Det
         | Operator::ConvInteger(_)
-        | Operator::DeformConv(_)
         | Operator::MaxUnpool(_)
         | Operator::RoiAlign(_)
         | Operator::MaxRoiPool(_)
         | Operator::GridSample(_)
         | Operator::AffineGrid { .. }
-        | Operator::ReverseSequence { .. }
-        | Operator::GatherElements { .. }
-        | Operator::GatherND { .. }
-        | Operator::Compress { .. }
         | Operator::TopK(_)
         | Operator::Trilu { .. }
         | Operator::CenterCropPad { .. }

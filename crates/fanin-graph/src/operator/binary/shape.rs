@@ -13,12 +13,12 @@ pub(crate) fn same_boolean(operands: &Operands<'_>) -> Found {
     )])
 }
 
-/// The shape that inputs `first..` broadcast to, `None` where one is not known.
-fn broadcast(operands: &Operands<'_>, first: usize) -> Result<Option<Vec<usize>>, String> {
+/// The shape that the first `count` inputs broadcast to, `None` where one is not known.
+fn broadcast(operands: &Operands<'_>, count: usize) -> Result<Option<Vec<usize>>, String> {
     let shapes: Option<Vec<&[usize]>> = operands
         .inputs
         .iter()
-        .skip(first)
+        .take(count)
         .flatten()
         .map(|input| input.shape)
         .collect();
@@ -45,7 +45,7 @@ pub(crate) fn variadic(operands: &Operands<'_>) -> Found {
             .iter()
             .flatten()
             .find_map(|input| input.element),
-        broadcast(operands, 0)?,
+        broadcast(operands, usize::MAX)?,
     )])
 }
 
@@ -54,14 +54,14 @@ pub(crate) fn binary(operands: &Operands<'_>) -> Found {
     let a = operands.required(0, "A")?;
     let b = operands.required(1, "B")?;
     let element = a.element.or(b.element);
-    Ok(vec![Inferred::new(element, broadcast(operands, 0)?)])
+    Ok(vec![Inferred::new(element, broadcast(operands, 2)?)])
 }
 
 /// Two inputs broadcast; the second, an exponent or an amount, may be of another type.
 pub(crate) fn by_amount(operands: &Operands<'_>) -> Found {
     let a = operands.required(0, "A")?;
     operands.required(1, "B")?;
-    Ok(vec![Inferred::new(a.element, broadcast(operands, 0)?)])
+    Ok(vec![Inferred::new(a.element, broadcast(operands, 2)?)])
 }
 
 /// Two inputs broadcast to booleans.
@@ -70,7 +70,7 @@ pub(crate) fn comparison(operands: &Operands<'_>) -> Found {
     operands.required(1, "B")?;
     Ok(vec![Inferred::new(
         Some(ElementType::Bool),
-        broadcast(operands, 0)?,
+        broadcast(operands, 2)?,
     )])
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn select(operands: &Operands<'_>) -> Found {
     let y = operands.required(2, "Y")?;
     Ok(vec![Inferred::new(
         x.element.or(y.element),
-        broadcast(operands, 0)?,
+        broadcast(operands, 3)?,
     )])
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn clip(clip: &Clip, call: &Call<'_>) -> Outcome {
     };
     let mut result = x.clone();
     // The upper bound goes last: where the two cross, it wins.
-    for (name, setting) in [("min", &clip.low), ("max", &clip.high)] {
+    for (name, setting, lower) in [("min", &clip.low, true), ("max", &clip.high, false)] {
         let Some(bound) = bound(setting) else {
             continue;
         };
@@ -37,15 +37,15 @@ pub(crate) fn clip(clip: &Clip, call: &Call<'_>) -> Outcome {
         }
         let unsigned = x.element == ElementType::U64;
         let (a, b, out) = (&result, &bound, x.shape.as_slice());
-        let data = match name {
-            "min" if unsigned => {
+        let data = match lower {
+            true if unsigned => {
                 on_numbers!(a, b, out, |x, y| int (x as u64).max(y as u64) as i64, float x.most(y))
             }
-            "min" => on_numbers!(a, b, out, |x, y| int x.most(y), float x.most(y)),
-            _ if unsigned => {
+            true => on_numbers!(a, b, out, |x, y| int x.most(y), float x.most(y)),
+            false if unsigned => {
                 on_numbers!(a, b, out, |x, y| int (x as u64).min(y as u64) as i64, float x.least(y))
             }
-            _ => on_numbers!(a, b, out, |x, y| int x.least(y), float x.least(y)),
+            false => on_numbers!(a, b, out, |x, y| int x.least(y), float x.least(y)),
         };
         result.data = settle(x.element, data);
     }
@@ -133,22 +133,4 @@ pub(crate) fn unary(unary: Unary, call: &Call<'_>) -> Outcome {
     };
     let data = settle(x.element, data);
     Ok(vec![tensor(x.shape.clone(), x.element, data)])
-}
-
-/// Whether [`unary`] computes a function.
-pub(crate) fn is_known(unary: Unary) -> bool {
-    !matches!(
-        unary,
-        Unary::Celu { .. }
-            | Unary::Elu { .. }
-            | Unary::Gelu { .. }
-            | Unary::HardSigmoid { .. }
-            | Unary::HardSwish
-            | Unary::LeakyRelu { .. }
-            | Unary::Mish
-            | Unary::Selu { .. }
-            | Unary::Shrink { .. }
-            | Unary::Swish { .. }
-            | Unary::ThresholdedRelu { .. }
-    )
 }

@@ -69,10 +69,18 @@ fn pack_piece(
     let count = outer.len();
     let first = outer.start * from.outer;
     if from.outer == 1 || count == 1 {
-        for (to, d) in to.chunks_exact_mut(width).zip(depth) {
-            let (to, rest) = to.split_at_mut(count);
-            to.copy_from_slice(&from.data[first + d * from.depth..][..count]);
-            rest.fill(0.0);
+        let rows = |d: usize| &from.data[first + d * from.depth..];
+        // Whole panels of the usual widths are copied register by register.
+        match (count, width) {
+            (32, 32) => copy_rows::<32>(to, depth.map(rows)),
+            (16, 16) => copy_rows::<16>(to, depth.map(rows)),
+            _ => {
+                for (to, row) in to.chunks_exact_mut(width).zip(depth.map(rows)) {
+                    let (to, rest) = to.split_at_mut(count);
+                    to.copy_from_slice(&row[..count]);
+                    rest.fill(0.0);
+                }
+            }
         }
         return;
     }
@@ -95,6 +103,15 @@ fn pack_piece(
                     *to = v;
                 }
             }
+        }
+    }
+}
+
+/// Copies the first `W` elements of each row.
+fn copy_rows<'a, const W: usize>(to: &mut [f32], rows: impl Iterator<Item = &'a [f32]>) {
+    for (to, row) in to.as_chunks_mut::<W>().0.iter_mut().zip(rows) {
+        if let Some((row, _)) = row.split_first_chunk::<W>() {
+            *to = *row;
         }
     }
 }
