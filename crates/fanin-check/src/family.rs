@@ -79,9 +79,9 @@ impl Size {
     /// Of n Gaussian draws the sample variance is σ² χ²ₙ/n, whose log deviates by √(2/n); 1 % more
     /// for the forms that schemes have in different libraries.
     ///
-    /// `factor` is what lies between the tensor and the layer ([`Scene::factor`]).
+    /// `factor` is what lies between the tensor and the layer ([`Context::factor`]).
     ///
-    /// [`Scene::factor`]: crate::scene::Scene::factor
+    /// [`Context::factor`]: crate::context::Context::factor
     pub(crate) fn of(seen: &ParameterObservation, factor: f64) -> Option<Self> {
         let n: f64 = seen.shape.iter().map(|&size| size as f64).product();
         let centred = seen.mean.abs() <= (DEVIATIONS / n.sqrt() + 0.01) * seen.rms;

@@ -125,7 +125,11 @@ pub fn rescale(
                 (next, tries) = (next + 1, 0);
                 continue;
             }
-            if !target.weights.iter().all(|part| scale(weights, part, factor)) {
+            if !target
+                .weights
+                .iter()
+                .all(|part| scale(weights, part, factor))
+            {
                 left.extend(labels());
                 (next, tries) = (next + 1, 0);
                 continue;

@@ -3,7 +3,7 @@
 use fanin_network::LayerKind;
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(801);
@@ -23,10 +23,13 @@ fanin's authors of the operator that hides them.",
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let weights = scene.network.parameters.iter();
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let weights = context.network.parameters.iter();
     let wide = weights.filter(|p| p.shape.iter().filter(|&&size| size > 1).count() >= 2);
-    let known = scene.layers.iter().any(|layer| layer.kind != LayerKind::Table);
+    let known = context
+        .layers
+        .iter()
+        .any(|layer| layer.kind != LayerKind::Table);
     let Some(first) = wide.clone().next().filter(|_| !known) else {
         return Vec::new();
     };

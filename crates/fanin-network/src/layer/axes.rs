@@ -503,9 +503,8 @@ mod tests {
 
     #[test]
     fn axes_are_followed_through_reshapes() {
-        let origins = |from: &[usize], to: &[usize]| {
-            Axes::identity(from).reshaped(from, to).origins()
-        };
+        let origins =
+            |from: &[usize], to: &[usize]| Axes::identity(from).reshaped(from, to).origins();
         assert_eq!(origins(&[6, 4], &[2, 3, 4]), [vec![0], vec![0], vec![1]]);
         assert_eq!(origins(&[2, 3, 4], &[6, 4]), [vec![0, 1], vec![2]]);
         assert_eq!(

@@ -10,8 +10,8 @@
 //! divided by its own spectral norm the degree 0.
 
 use super::axes::Axes;
-use crate::operator::{Class, Operator, ReduceKind, Setting, Unary};
 use crate::operator::{Binary, Variadic};
+use crate::operator::{Class, Operator, ReduceKind, Setting, Unary};
 use crate::parameter::is_float_only_by_type;
 use crate::role::activation::number;
 use crate::{Network, Node, NodeId, ValueId, ValueKind};
@@ -89,8 +89,18 @@ impl Chains {
         for index in 0..network.nodes.len() {
             let id = NodeId::from(index);
             let node = network.node(id);
-            let made = node.inputs.iter().flatten().any(|i| !chains.at(*i).is_empty());
-            if !made || node.outputs.iter().flatten().any(|&output| is_signal(output)) {
+            let made = node
+                .inputs
+                .iter()
+                .flatten()
+                .any(|i| !chains.at(*i).is_empty());
+            if !made
+                || node
+                    .outputs
+                    .iter()
+                    .flatten()
+                    .any(|&output| is_signal(output))
+            {
                 continue;
             }
             for (k, output) in node.outputs.iter().enumerate() {
@@ -125,7 +135,9 @@ impl Chains {
         let along = |axis: i64| along(axis, from.len());
         let each = |map: &dyn Fn(&Part) -> Option<Axes>| -> Vec<Part> {
             let parts = own.iter();
-            parts.filter_map(|part| Some(part.with(map(part)?))).collect()
+            parts
+                .filter_map(|part| Some(part.with(map(part)?)))
+                .collect()
         };
         match &node.operator {
             Operator::Transpose { perm } => {
@@ -470,8 +482,8 @@ fn slice(
 ) -> Option<Vec<(usize, std::ops::Range<usize>, usize)>> {
     let starts = known(network, node, &slice.starts)??;
     let ends = known(network, node, &slice.ends)??;
-    let axes = known(network, node, &slice.axes)?
-        .unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let axes =
+        known(network, node, &slice.axes)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = known(network, node, &slice.steps)?.unwrap_or_else(|| vec![1; starts.len()]);
     let mut cuts = Vec::new();
     for (((start, end), axis), step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {

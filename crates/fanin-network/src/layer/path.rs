@@ -34,11 +34,7 @@ pub fn main_path(
 }
 
 /// The tracked values from which the end can be reached, in the order of execution.
-fn on_the_way(
-    network: &Network,
-    tracked: &impl Fn(ValueId) -> bool,
-    end: ValueId,
-) -> Vec<ValueId> {
+fn on_the_way(network: &Network, tracked: &impl Fn(ValueId) -> bool, end: ValueId) -> Vec<ValueId> {
     let mut reaching: BTreeSet<ValueId> = BTreeSet::new();
     if tracked(end) {
         reaching.insert(end);
@@ -70,21 +66,14 @@ pub(crate) fn start(network: &Network) -> Option<ValueId> {
         let value = network.value(*id);
         value.element.is_none_or(ElementType::is_float) && !value.consumers.is_empty()
     };
-    network
-        .inputs
-        .iter()
-        .copied()
-        .find(floating)
-        .or_else(|| {
-            let picks = |node: &&crate::Node| {
-                let table = node.input(0);
-                matches!(node.operator, Operator::Gather { .. })
-                    && table.is_some_and(|id| {
-                        matches!(network.value(id).kind, ValueKind::Parameter(_))
-                    })
-            };
-            network.nodes.iter().find(picks)?.output(0)
-        })
+    network.inputs.iter().copied().find(floating).or_else(|| {
+        let picks = |node: &&crate::Node| {
+            let table = node.input(0);
+            matches!(node.operator, Operator::Gather { .. })
+                && table.is_some_and(|id| matches!(network.value(id).kind, ValueKind::Parameter(_)))
+        };
+        network.nodes.iter().find(picks)?.output(0)
+    })
 }
 
 /// The main path from where signals start to the first floating output.

@@ -65,9 +65,7 @@ pub(super) fn feeds_sine_and_cosine(network: &Network, node: NodeId) -> bool {
                 Operator::Concat { .. } | Operator::Slice(_) => {
                     open.extend(consumer.outputs.iter().copied().flatten());
                 }
-                operator
-                    if matches!(operator.facts().class, Class::Arranges | Class::Repeats) =>
-                {
+                operator if matches!(operator.facts().class, Class::Arranges | Class::Repeats) => {
                     open.extend(consumer.outputs.iter().copied().flatten());
                 }
                 _ => return false,

@@ -149,10 +149,13 @@ pub(super) fn slot(network: &Network, meeting: &Meeting) -> Slot {
     match (&node.operator, at) {
         (Operator::BiasGelu { .. }, _) => return Slot::Add,
         (Operator::Norm(Norm::Skip { .. }), 2..=4) => return Slot::Affine,
-        (
-            Operator::QuantizeLinear(_) | Operator::DequantizeLinear(_) | Operator::Rotary(_),
-            _,
-        ) => return if at == 0 { Slot::Never } else { Slot::Statistic },
+        (Operator::QuantizeLinear(_) | Operator::DequantizeLinear(_) | Operator::Rotary(_), _) => {
+            return if at == 0 {
+                Slot::Never
+            } else {
+                Slot::Statistic
+            };
+        }
         (Operator::GatherND { .. } | Operator::GatherElements { .. }, 0) => return Slot::Table,
         (Operator::Attention(_), 3) | (Operator::MultiHeadAttention(_), 4 | 5) => {
             return Slot::Add;
@@ -162,10 +165,9 @@ pub(super) fn slot(network: &Network, meeting: &Meeting) -> Slot {
         (Operator::Concat { .. }, _) => return Slot::Join,
         (Operator::Binary(Binary::Mul), _) => return Slot::Multiply,
         // `1 - x` has a number on the left; a learned shift minus the mean has a vector.
-        (
-            Operator::Binary(Binary::Add | Binary::Sub) | Operator::Variadic(Variadic::Sum),
-            _,
-        ) => return Slot::Add,
+        (Operator::Binary(Binary::Add | Binary::Sub) | Operator::Variadic(Variadic::Sum), _) => {
+            return Slot::Add;
+        }
         _ => {}
     }
     let facts = node.operator.facts();
@@ -276,10 +278,9 @@ pub(super) fn is_rotation(network: &Network, depends: &[bool], meeting: &Meeting
                 matches!(node.operator, Operator::Concat { .. })
                     && node.inputs.iter().flatten().any(|&input| {
                         let input = root(network, input);
-                        network
-                            .value(input)
-                            .producer
-                            .is_some_and(|p| network.node(p).operator == Operator::Unary(Unary::Neg))
+                        network.value(input).producer.is_some_and(|p| {
+                            network.node(p).operator == Operator::Unary(Unary::Neg)
+                        })
                     })
             })
     };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fanin::Activation;
 
-use super::uses::{Use, Reading};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::{Feeds, Role, layout};
 use crate::operator::{Binary, Setting, Unary, Variadic};

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::residual::Streams;
-use super::uses::{Use, Reading};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::sources;
 use super::{Role, layout, op};

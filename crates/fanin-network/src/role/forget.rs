@@ -82,9 +82,7 @@ fn positions(
                 inputs.push(match input {
                     None => None,
                     // Starts, sizes and axes are what they are; data are positions.
-                    Some(input) if k > 0 && !joins => {
-                        Some(view.network.constant(*input)?.clone())
-                    }
+                    Some(input) if k > 0 && !joins => Some(view.network.constant(*input)?.clone()),
                     Some(input) => Some(positions(view, parameter, *input, known)?),
                 });
             }

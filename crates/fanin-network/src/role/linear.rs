@@ -6,7 +6,7 @@ use fanin::{Axis, Fans, Layout, LayoutError};
 
 use super::attention::Attentions;
 use super::residual::Streams;
-use super::uses::{Use, Reading};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{Encounter, What, trace};
 use super::{Feeds, Role, gate, head, layout, op};
@@ -134,7 +134,10 @@ pub(super) fn state_sides(layout: &mut Layout, shape: &[usize], right: Fans) {
         right.fan_in * size(Axis::Input) / own.fan_in,
         right.fan_out * size(Axis::Output) / own.fan_out,
     ];
-    if sides.iter().all(|side| *side >= 1.0 && side.fract() == 0.0 && *side < 1e15) {
+    if sides
+        .iter()
+        .all(|side| *side >= 1.0 && side.fract() == 0.0 && *side < 1e15)
+    {
         layout.sides = Some(sides.map(|side| side as usize));
     }
 }
@@ -405,10 +408,7 @@ fn added_to(view: &View<'_>, found: &Use) -> Option<NodeId> {
         }
         let node = view.network.node(producer);
         let signals = view.signals(producer);
-        if op::moves(node)
-            || op::shifts(node)
-            || node.operator == Operator::Binary(Binary::Mul)
-        {
+        if op::moves(node) || op::shifts(node) || node.operator == Operator::Binary(Binary::Mul) {
             open.extend(signals);
         }
     }

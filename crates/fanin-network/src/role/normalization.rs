@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::activation::number;
 use super::residual::Streams;
-use super::uses::{Use, Reading};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::{Role, layout, op};
 use crate::operator::{Binary, Holds, ReduceKind, Unary, Variadic};
@@ -169,22 +169,22 @@ fn part_of(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
             Some(part),
             _,
         ) => Some(part),
-        (Operator::Binary(Binary::Sub), Some(Part::Element { squared, .. }), Some(Part::Statistic { .. })) => {
-            Some(Part::Element {
-                centered: true,
-                squared,
-            })
-        }
+        (
+            Operator::Binary(Binary::Sub),
+            Some(Part::Element { squared, .. }),
+            Some(Part::Statistic { .. }),
+        ) => Some(Part::Element {
+            centered: true,
+            squared,
+        }),
         (
             Operator::Binary(Binary::Mul),
             Some(Part::Element { centered, .. }),
             Some(Part::Element { .. }),
-        ) if input(0) == input(1) => {
-            Some(Part::Element {
-                centered,
-                squared: true,
-            })
-        }
+        ) if input(0) == input(1) => Some(Part::Element {
+            centered,
+            squared: true,
+        }),
         (Operator::Binary(Binary::Pow), Some(Part::Element { centered, .. }), None)
             if constant(1) == Some(2.0) =>
         {
@@ -206,11 +206,11 @@ fn part_of(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
             Some(part @ Part::Statistic { .. }),
             _,
         ) => Some(part),
-        (
-            operator,
-            Some(Part::Statistic { rooted: a }),
-            Some(Part::Statistic { rooted: b }),
-        ) if meets(operator) => Some(Part::Statistic { rooted: a && b }),
+        (operator, Some(Part::Statistic { rooted: a }), Some(Part::Statistic { rooted: b }))
+            if meets(operator) =>
+        {
+            Some(Part::Statistic { rooted: a && b })
+        }
         (operator, Some(part @ Part::Statistic { .. }), None) if meets(operator) && still(1) => {
             Some(part)
         }

@@ -5,7 +5,7 @@ use fanin::Axis;
 
 use super::linear::feeds;
 use super::residual::Streams;
-use super::uses::{Use, Reading};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{sources, trace};
 use super::{Feeds, Role, forget, layout, op};
@@ -27,13 +27,10 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Reading> {
         Cell::Gru { .. } => RecurrentKind::Gru,
         Cell::Rnn => RecurrentKind::Rnn,
     };
-    let hidden = recurrent
-        .hidden
-        .filter(|&hidden| hidden > 0)
-        .or_else(|| {
-            let recurrent = view.network.input(found.node, 2)?;
-            view.shape(recurrent).last().copied()
-        })?;
+    let hidden = recurrent.hidden.filter(|&hidden| hidden > 0).or_else(|| {
+        let recurrent = view.network.input(found.node, 2)?;
+        view.shape(recurrent).last().copied()
+    })?;
     let (role, meaning, what) = match found.slot {
         1 => (
             Role::RecurrentInput,

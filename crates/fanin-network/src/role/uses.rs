@@ -106,8 +106,7 @@ pub(super) fn uses(view: &View<'_>) -> Vec<Vec<Use>> {
                 continue;
             }
             for part in view.chains.at(value) {
-                let crate::ValueKind::Parameter(parameter) = network.value(part.tensor).kind
-                else {
+                let crate::ValueKind::Parameter(parameter) = network.value(part.tensor).kind else {
                     continue;
                 };
                 let Some(own) = found.get_mut(parameter.index()) else {

@@ -215,11 +215,11 @@ impl<'a> View<'a> {
             node.operator,
             Operator::Gather { .. } | Operator::GatherND { .. } | Operator::GatherElements { .. }
         ) && node
-                .inputs
-                .first()
-                .copied()
-                .flatten()
-                .is_some_and(|table| self.is_weight(table))
+            .inputs
+            .first()
+            .copied()
+            .flatten()
+            .is_some_and(|table| self.is_weight(table))
     }
 
     /// Walks back through changes of arrangement alone. A slice counts as one where it keeps most of

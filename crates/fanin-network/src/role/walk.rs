@@ -102,7 +102,8 @@ pub(crate) fn trace(
                 if let Some(output) = network.output(consumer) {
                     meet(What::Activation(Activation::PRelu, output));
                 }
-            } else if (op::moves(node) && first) || matches!(node.operator, Operator::Concat { .. }) {
+            } else if (op::moves(node) && first) || matches!(node.operator, Operator::Concat { .. })
+            {
                 open.extend(outputs.map(|o| (o, norm, pooled)));
             } else if op::pools(node) && first {
                 open.extend(

@@ -9,7 +9,12 @@ use crate::build;
 /// The lengths of the rows of a weight norm, or a learned factor on a weight.
 pub(super) fn scale(recipe: Recipe, place: &Place<'_>) -> Choice {
     let because = place.because();
-    let one = || Choice::new(build::ones(), format!("{because}: one, which changes nothing"));
+    let one = || {
+        Choice::new(
+            build::ones(),
+            format!("{because}: one, which changes nothing"),
+        )
+    };
     let Some(weight) = place.weight() else {
         return one();
     };

@@ -58,7 +58,9 @@ pub(super) fn choose(recipe: Recipe, place: &Place<'_>, whole: &Choice) -> Optio
         slices.len(),
         reasons.join("; ")
     );
-    let parts = choices.into_iter().map(|(size, choice)| (size, choice.initializer));
+    let parts = choices
+        .into_iter()
+        .map(|(size, choice)| (size, choice.initializer));
     Some(Choice::new(build::concat(axis, parts.collect()), reason))
 }
 

@@ -1,7 +1,7 @@
-//! The spine: the values that every way from the input to the output passes.
+//! The main path: the values that every way from the input to the output passes.
 //!
 //! What happens inside a residual branch reaches the output only together with the stream, so the
-//! scale of one branch is no fault by itself; what happens on the spine is unavoidable. In a plain
+//! scale of one branch is no fault by itself; what happens on the main path is unavoidable. In a plain
 //! chain every value is on it, in a residual network the sums.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const RECTIFIED: f64 = 6.0;
 /// What the node that puts a value out does to its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Where the spine starts.
+    /// Where the main path starts.
     Start,
     /// Goes through a weight: a new layer begins.
     Layer,
@@ -34,7 +34,7 @@ pub(crate) enum Step {
     Plain,
 }
 
-/// One value on the spine.
+/// One value on the main path.
 #[derive(Clone, Debug)]
 pub(crate) struct Place<'a> {
     /// What was seen there.
@@ -55,11 +55,11 @@ pub(crate) struct Place<'a> {
 
 /// The values every way passes, in order, and where the head begins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spine<'a> {
+pub(crate) struct MainPath<'a> {
     pub(crate) places: Vec<Place<'a>>,
 }
 
-impl<'a> Spine<'a> {
+impl<'a> MainPath<'a> {
     /// The places before the last layer: what the hidden layers make.
     pub(crate) fn trunk(&self) -> &[Place<'a>] {
         let head = self
@@ -95,13 +95,13 @@ struct Ways<'a, 'b> {
     observations: &'b BTreeMap<&'a str, &'a Observation>,
 }
 
-/// Finds the spine of a network that was run.
-pub(crate) fn spine<'a>(
+/// Finds the main path of a network that was run.
+pub(crate) fn find<'a>(
     network: &'a Network,
     layers: &Layers,
     trace: &'a Trace,
     observations: &BTreeMap<&'a str, &'a Observation>,
-) -> Spine<'a> {
+) -> MainPath<'a> {
     let ways = Ways {
         network,
         layers,
@@ -109,7 +109,7 @@ pub(crate) fn spine<'a>(
         observations,
     };
     let Some((start, end)) = ways.ends() else {
-        return Spine::default();
+        return MainPath::default();
     };
     let tracks = ways.tracks(start);
     let scale_free = ways.scale_free(&tracks, end);
@@ -133,7 +133,7 @@ pub(crate) fn spine<'a>(
             variance,
         });
     }
-    Spine { places }
+    MainPath { places }
 }
 
 /// The parameter that carries the weight of a layer.
@@ -293,8 +293,8 @@ impl<'a> Ways<'a, '_> {
         let scale = weights.find(|weight| weight.holds == Holds::Scale);
         let scale = scale.and_then(|scale| self.layers.stored(node.input(scale.slot)?));
         let parameter = scale.map(|scale| self.network.parameter(scale));
-        let seen = parameter
-            .and_then(|scale| self.trace.parameters.iter().find(|p| p.name == scale.name));
+        let seen =
+            parameter.and_then(|scale| self.trace.parameters.iter().find(|p| p.name == scale.name));
         seen.map_or(own, |scale| scale.rms.max(own))
     }
 

@@ -3,25 +3,26 @@
 use std::collections::BTreeMap;
 
 use fanin_network::{
-    Layer, LayerWeight, Layers, Network, NodeId, Operator, Parameter, ParameterId, Role, ValueId, ValueKind, Weights,
+    Layer, LayerWeight, Layers, Network, NodeId, Operator, Parameter, ParameterId, Role, ValueId,
+    ValueKind, Weights,
 };
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
 use fanin_theory::Prediction;
 
 use crate::Options;
+use crate::main_path::{self, MainPath, weight_of};
 use crate::proposal::Proposal;
-use crate::spine::{Spine, spine, weight_of};
 
 /// Everything the rules look at.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Context<'a> {
     pub(crate) network: &'a Network,
     pub(crate) layers: Layers,
     pub(crate) weights: &'a Weights,
     pub(crate) trace: &'a Trace,
     pub(crate) prediction: &'a Prediction,
     pub(crate) proposal: Proposal<'a>,
-    pub(crate) spine: Spine<'a>,
+    pub(crate) main_path: MainPath<'a>,
     pub(crate) options: &'a Options,
     observations: BTreeMap<&'a str, &'a Observation>,
     ids: BTreeMap<&'a str, ValueId>,
@@ -47,7 +48,7 @@ impl<'a> MadeBy<'a> {
     }
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Context<'a> {
     pub(crate) fn new(
         network: &'a Network,
         plan: Option<&'a Plan>,
@@ -70,7 +71,7 @@ impl<'a> Scene<'a> {
             .collect();
         let layers = Layers::of(network);
         Self {
-            spine: spine(network, &layers, trace, &observations),
+            main_path: main_path::find(network, &layers, trace, &observations),
             layers,
             network,
             weights,
@@ -120,7 +121,10 @@ impl<'a> Scene<'a> {
         while let Some(id) = at {
             let node = self.network.node(id);
             let mut next = None;
-            let weight = self.layers.at(id).and_then(|layer| weight_of(self.network, layer));
+            let weight = self
+                .layers
+                .at(id)
+                .and_then(|layer| weight_of(self.network, layer));
             for input in node.inputs.iter().flatten() {
                 match self.layers.stored(*input) {
                     Some(stored) => made.take(self.network.parameter(stored)),
@@ -204,9 +208,8 @@ impl<'a> Scene<'a> {
         let Some(layer) = layers.first() else {
             return 1.0;
         };
-        let named = |weight: &&LayerWeight| {
-            self.network.parameter(weight.parameter).name == seen.name
-        };
+        let named =
+            |weight: &&LayerWeight| self.network.parameter(weight.parameter).name == seen.name;
         let Some(own) = layer.weights.iter().find(named) else {
             return 1.0;
         };
