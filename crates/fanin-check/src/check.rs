@@ -9,9 +9,9 @@ use fanin_run::{Observation, Trace};
 use fanin_theory::{Band, Expected, Measured, Moments, Prediction, predict};
 
 use crate::cause;
+use crate::context::Context;
 use crate::fold::fold;
 use crate::rules::RULES;
-use crate::scene::Scene;
 use crate::{
     BackwardRow, Checkup, Finding, ForwardRow, Optimizer, ParameterRow, ValueRow, Verdict,
 };
@@ -44,8 +44,8 @@ pub fn check(
     options: &Options,
 ) -> Checkup {
     let prediction = predict(network, &measured(&trace, options.drawn));
-    let scene = Scene::new(network, plan, weights, &trace, &prediction, options);
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.run)(&scene)).collect();
+    let context = Context::new(network, plan, weights, &trace, &prediction, options);
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.run)(&context)).collect();
     cause::raise(network, &mut findings);
     cause::connect(&mut findings);
     findings.sort_by_key(|finding| {

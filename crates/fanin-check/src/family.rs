@@ -78,12 +78,16 @@ pub(crate) struct Size {
 impl Size {
     /// Of n Gaussian draws the sample variance is σ² χ²ₙ/n, whose log deviates by √(2/n); 1 % more
     /// for the forms that schemes have in different libraries.
-    pub(crate) fn of(seen: &ParameterObservation) -> Option<Self> {
+    ///
+    /// `factor` is what lies between the tensor and the layer ([`Context::factor`]).
+    ///
+    /// [`Context::factor`]: crate::context::Context::factor
+    pub(crate) fn of(seen: &ParameterObservation, factor: f64) -> Option<Self> {
         let n: f64 = seen.shape.iter().map(|&size| size as f64).product();
         let centred = seen.mean.abs() <= (DEVIATIONS / n.sqrt() + 0.01) * seen.rms;
         let sound = seen.non_finite == 0 && seen.rms > 0.0 && seen.range.0 < seen.range.1;
         (sound && centred).then(|| Self {
-            variance: seen.rms * seen.rms,
+            variance: (seen.rms * factor).powi(2),
             reach: DEVIATIONS * (2.0 / n).sqrt() + 0.01,
         })
     }

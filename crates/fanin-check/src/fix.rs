@@ -2,7 +2,7 @@
 
 use fanin::{Seed, Stream};
 use fanin_network::{HostTensor, Network, Weights};
-use fanin_plan::Plan;
+use fanin_plan::{ChosenBy, Plan};
 
 use crate::rules::holds;
 use crate::{Checkup, Finding, Fix, Verdict};
@@ -27,6 +27,7 @@ pub fn fix(plan: &Plan, checkup: &Checkup) -> Option<Plan> {
             if let Some(entry) = entry {
                 changed |= entry.initializer != fix.initializer;
                 entry.initializer = fix.initializer.clone();
+                entry.chosen_by = ChosenBy::Finding;
                 entry.reason = format!("{} ({})", fix.why, finding.code);
             }
         }

@@ -8,21 +8,21 @@
 mod cause;
 mod check;
 mod checkup;
+mod context;
+mod drift;
 mod error;
 mod family;
 mod fix;
 mod fold;
 mod labels;
+mod main_path;
 mod optimizer;
 mod page;
 mod proposal;
 mod repeat;
 mod rescale;
 mod rules;
-mod scene;
 mod session;
-mod spine;
-mod walk;
 
 pub use check::{Options, check};
 pub use checkup::{

@@ -5,13 +5,14 @@
 //! which works behind any operation, or predicted, which needs no data.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use fanin::Seed;
-use fanin_network::{HostData, HostTensor, Network, Role, ValueId, Weights};
+use fanin_network::{
+    HostData, HostTensor, LayerKind, LayerWeight, Layers, Network, Role, ValueId, Weights,
+};
 use fanin_run::{Data, RunError, RunOptions, run};
 use fanin_theory::{Measured, Moments, predict};
-
-use crate::spine::{is_linear, weight_of};
 
 /// Where a layer's output is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +38,48 @@ const TOLERANCE: f64 = 0.02;
 const TRIES: usize = 3;
 
 /// A layer whose output can be set by its weight.
-struct Layer {
+struct Target {
     output: ValueId,
-    weight: String,
+    /// The tensors, or parts of them, whose factor is the layer's.
+    weights: Vec<Scaled>,
     /// The rms its output should have.
-    target: f64,
+    rms: f64,
     /// Whether less is sound too: the output head may start near zero.
     at_most: bool,
+}
+
+/// A tensor, or the part of one that a layer uses.
+#[derive(Clone, Debug, PartialEq)]
+struct Scaled {
+    name: String,
+    shape: Vec<usize>,
+    part: Vec<Range<usize>>,
+}
+
+impl Scaled {
+    fn of(network: &Network, weight: &LayerWeight) -> Self {
+        let parameter = network.parameter(weight.parameter);
+        Self {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            part: weight.part.clone(),
+        }
+    }
+
+    /// The tensor's name, with the indices of the part along the axes that are cut.
+    fn label(&self) -> String {
+        let pairs = || self.part.iter().zip(&self.shape);
+        if pairs().all(|(range, size)| range.len() == *size) {
+            return self.name.clone();
+        }
+        let index = |(range, size): (&Range<usize>, &usize)| match range.len() {
+            1 if *size > 1 => range.start.to_string(),
+            n if n == *size => String::from(".."),
+            _ => format!("{}..{}", range.start, range.end),
+        };
+        let indices: Vec<String> = pairs().map(index).collect();
+        format!("{}[{}]", self.name, indices.join(", "))
+    }
 }
 
 /// Multiplies the weights of linear layers and convolutions, in place and in the order of execution,
@@ -63,39 +99,46 @@ pub fn rescale(
     seed: Seed,
     data: Option<&Data>,
 ) -> Result<Rescaled, RunError> {
-    let layers = layers(network);
+    let targets = targets(network);
     let mut factors: Vec<(String, f64)> = Vec::new();
     let mut left = Vec::new();
     let (mut next, mut tries) = (0, 0);
-    while next < layers.len() {
+    while next < targets.len() {
         let sizes = match basis {
             Basis::Measurement => measured(network, weights, seed, data)?,
             Basis::Prediction => predicted(network, weights),
         };
         // All layers up to the first one that is off are as they should be.
         let mut changed = false;
-        for layer in layers.iter().skip(next) {
-            let name = network.value(layer.output).name.as_str();
+        for target in targets.iter().skip(next) {
+            let name = network.value(target.output).name.as_str();
             let size = sizes.get(name).copied();
+            let labels = || target.weights.iter().map(Scaled::label);
             let Some(size) = size.filter(|rms| rms.is_finite() && *rms > 0.0) else {
-                left.push(layer.weight.clone());
+                left.extend(labels());
                 (next, tries) = (next + 1, 0);
                 continue;
             };
-            let factor = layer.target / size;
-            let sound = factor.ln().abs() <= TOLERANCE || (layer.at_most && factor > 1.0);
+            let factor = target.rms / size;
+            let sound = factor.ln().abs() <= TOLERANCE || (target.at_most && factor > 1.0);
             if sound || tries >= TRIES {
                 (next, tries) = (next + 1, 0);
                 continue;
             }
-            if !scale(weights, &layer.weight, factor) {
-                left.push(layer.weight.clone());
+            if !target
+                .weights
+                .iter()
+                .all(|part| scale(weights, part, factor))
+            {
+                left.extend(labels());
                 (next, tries) = (next + 1, 0);
                 continue;
             }
-            match factors.iter_mut().find(|(name, _)| *name == layer.weight) {
-                Some((_, total)) => *total *= factor,
-                None => factors.push((layer.weight.clone(), factor)),
+            for label in labels() {
+                match factors.iter_mut().find(|(name, _)| *name == label) {
+                    Some((_, total)) => *total *= factor,
+                    None => factors.push((label, factor)),
+                }
             }
             tries += 1;
             changed = true;
@@ -108,32 +151,38 @@ pub fn rescale(
     Ok(Rescaled { factors, left })
 }
 
-fn layers(network: &Network) -> Vec<Layer> {
-    let mut layers: Vec<Layer> = Vec::new();
-    for node in &network.nodes {
-        let weight = weight_of(network, node).filter(|_| is_linear(node));
-        let parameter = weight.and_then(|id| crate::spine::parameter_of(network, id));
-        let (Some(parameter), Some(output)) = (parameter, node.outputs.first().copied().flatten())
-        else {
+fn targets(network: &Network) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for layer in Layers::of(network).iter() {
+        let Some(main) = layer.weight().filter(|_| layer.kind == LayerKind::Product) else {
             continue;
         };
-        let table = matches!(
-            parameter.purpose.role,
-            Role::Embedding | Role::PositionEmbedding
-        );
-        let known = layers.iter().any(|layer| layer.weight == parameter.name);
-        if table || known || parameter.purpose.norm_follows {
+        let parameter = network.parameter(main.parameter);
+        let table = |role: Role| matches!(role, Role::Embedding | Role::PositionEmbedding);
+        if table(parameter.purpose.role) || parameter.purpose.norm_follows {
             continue;
         }
-        let branches = parameter.purpose.residual_branches.unwrap_or(1).max(1);
-        layers.push(Layer {
-            output,
-            weight: parameter.name.clone(),
-            target: 1.0 / (branches as f64).sqrt(),
-            at_most: parameter.purpose.role == Role::OutputHead,
+        // Of a weight norm the lengths set the scale, of a low-rank pair one side.
+        let sets_scale = |weight: &&LayerWeight| match weight.role {
+            Role::WeightScale => main.scale_free,
+            Role::LowRankDown => false,
+            _ => !weight.scale_free,
+        };
+        let own = layer.weights.iter().filter(sets_scale);
+        let own: Vec<Scaled> = own.map(|weight| Scaled::of(network, weight)).collect();
+        let known = targets.iter().flat_map(|target| &target.weights);
+        if own.is_empty() || known.into_iter().any(|other| own.contains(other)) {
+            continue;
+        }
+        let branches = layer.branches.unwrap_or(1).max(1);
+        targets.push(Target {
+            output: layer.output,
+            weights: own,
+            rms: 1.0 / (branches as f64).sqrt(),
+            at_most: main.role == Role::OutputHead,
         });
     }
-    layers
+    targets
 }
 
 /// Root mean squares of all values in a forward run.
@@ -190,18 +239,33 @@ fn moments(tensor: &HostTensor) -> Moments {
     Moments::new(sum / count, (square / count).sqrt())
 }
 
-/// Multiplies a tensor; false if there is none of this name that holds floats.
-fn scale(weights: &mut Weights, name: &str, factor: f64) -> bool {
-    let Some(tensor) = weights.tensors.get_mut(name) else {
+/// Multiplies a part of a tensor; false if there is none of this name and shape that holds floats.
+fn scale(weights: &mut Weights, scaled: &Scaled, factor: f64) -> bool {
+    let Some(tensor) = weights.tensors.get_mut(&scaled.name) else {
         return false;
+    };
+    if tensor.shape != scaled.shape {
+        return false;
+    }
+    // Whether the element at a position belongs to the part.
+    let inside = |flat: usize| {
+        let mut rest = flat;
+        let axes = scaled.shape.iter().zip(&scaled.part).rev();
+        axes.into_iter().all(|(&size, range)| {
+            let index = rest % size.max(1);
+            rest /= size.max(1);
+            range.contains(&index)
+        })
     };
     match &mut tensor.data {
         HostData::F32(data) => {
-            for x in data {
-                *x = (f64::from(*x) * factor) as f32;
-            }
+            let own = data.iter_mut().enumerate().filter(|(at, _)| inside(*at));
+            own.for_each(|(_, x)| *x = (f64::from(*x) * factor) as f32);
         }
-        HostData::F64(data) => data.iter_mut().for_each(|x| *x *= factor),
+        HostData::F64(data) => {
+            let own = data.iter_mut().enumerate().filter(|(at, _)| inside(*at));
+            own.for_each(|(_, x)| *x *= factor);
+        }
         HostData::I64(_) | HostData::Bool(_) => return false,
     }
     true

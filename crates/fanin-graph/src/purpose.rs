@@ -46,6 +46,12 @@ pub enum Role {
     OutputHead,
     /// A learned factor on a branch or channel: layer scale, ReZero.
     BranchScale,
+    /// A learned factor on a weight: the lengths of its rows in a weight norm.
+    WeightScale,
+    /// Of a low-rank pair that is added to a weight, the side that reads the input.
+    LowRankDown,
+    /// Of a low-rank pair that is added to a weight, the side that makes the output.
+    LowRankUp,
     /// Slope of a learned activation (PReLU).
     ActivationSlope,
     /// Nothing the graph tells.
@@ -74,6 +80,9 @@ impl fmt::Display for Role {
             Self::RecurrentBias => "recurrent_bias",
             Self::OutputHead => "output_head",
             Self::BranchScale => "branch_scale",
+            Self::WeightScale => "weight_scale",
+            Self::LowRankDown => "low_rank_down",
+            Self::LowRankUp => "low_rank_up",
             Self::ActivationSlope => "activation_slope",
             Self::Other => "other",
         })

@@ -12,6 +12,7 @@
 //! Everything after this crate reads the result and never the file.
 
 pub mod architecture;
+mod layer;
 mod open;
 pub mod parameter;
 pub mod role;
@@ -23,4 +24,7 @@ pub use fanin_graph::{
     operator, shape,
 };
 pub use fanin_onnx::{self as onnx, Weights, replace_file};
+pub use layer::{
+    Enters, Layer, LayerKind, LayerWeight, Layers, Reads, enters, is_offset_from_one, main_path,
+};
 pub use open::{open, open_bytes};

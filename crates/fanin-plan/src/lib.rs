@@ -19,13 +19,12 @@ mod recipe;
 mod role_name;
 mod rules;
 mod suggest;
-mod surroundings;
 mod text;
 
 pub use error::PlanError;
 pub use fill::{Difference, FillOptions, Filled, Progress, Slices, Verified, Verify, shard_path};
 pub use folder::Folder;
 pub use make::{Outcome, Request, plan};
-pub use plan::{Entry, Model, Plan};
+pub use plan::{ChosenBy, Entry, Model, Plan};
 pub use recipe::{Recipe, UnknownRecipe};
 pub use rules::{Rule, Rules, Warning};

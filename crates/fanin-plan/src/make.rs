@@ -4,9 +4,8 @@ use fanin::initializers::Orthogonal;
 use fanin::{DType, Initializer, Seed};
 use fanin_network::{ElementType, Network, Parameter};
 
-use crate::plan::BY_RULE;
 use crate::recipe::{Choice, Facts, Place};
-use crate::{Entry, Model, Plan, PlanError, Recipe, Rules, Warning};
+use crate::{ChosenBy, Entry, Model, Plan, PlanError, Recipe, Rules, Warning};
 
 /// What the user asks for.
 #[derive(Clone, Debug)]
@@ -97,19 +96,21 @@ fn entry(
         None => native(parameter)?,
     };
     let place = Place::new(network, facts, index, parameter);
-    let (choice, source) = match request.rules.decide(parameter) {
+    let (choice, chosen_by, source) = match request.rules.decide(parameter) {
         Some(rule) => (
             Choice::new(
                 rule.initializer.clone(),
                 match &rule.reason {
-                    Some(reason) => format!("{BY_RULE} ({rule}): {reason}"),
-                    None => format!("{BY_RULE} ({rule})"),
+                    Some(reason) => format!("your rule ({rule}): {reason}"),
+                    None => format!("your rule ({rule})"),
                 },
             ),
+            ChosenBy::Rule,
             format!("the rule at line {}", rule.line),
         ),
         None => (
             request.recipe.choose(&place),
+            ChosenBy::Recipe,
             format!("recipe {}", request.recipe),
         ),
     };
@@ -122,6 +123,7 @@ fn entry(
         layout: parameter.layout.clone(),
         fans: place.fans,
         initializer: choice.initializer,
+        chosen_by,
         reason: choice.reason,
     };
     if entry.bytes().is_none_or(|bytes| bytes > i64::MAX as u64) {

@@ -1,6 +1,8 @@
 //! The plan: what each parameter gets, and why.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use fanin::{DType, Fans, Initializer, Layout, Seed, Stream};
 use fanin_network::{Network, Role};
@@ -51,17 +53,41 @@ pub struct Entry {
     pub fans: Option<Fans>,
     /// What it is filled with.
     pub initializer: Initializer,
+    /// Who chose that.
+    pub chosen_by: ChosenBy,
     /// Why, in one sentence.
     pub reason: String,
 }
 
-/// How the reason begins of what a rule of the user's chose.
-pub(crate) const BY_RULE: &str = "your rule";
+/// Who chose an entry's initializer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ChosenBy {
+    /// The plan's recipe.
+    #[default]
+    Recipe,
+    /// A rule of the user's.
+    Rule,
+    /// A finding, whose proposed change was made.
+    Finding,
+}
 
-impl Entry {
-    /// Whether a rule of the user's chose the initializer, and not the recipe.
-    pub fn is_by_rule(&self) -> bool {
-        self.reason.starts_with(BY_RULE)
+impl fmt::Display for ChosenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Recipe => "recipe",
+            Self::Rule => "rule",
+            Self::Finding => "finding",
+        })
+    }
+}
+
+impl FromStr for ChosenBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Recipe, Self::Rule, Self::Finding];
+        let named = all.into_iter().find(|by| by.to_string() == text);
+        named.ok_or_else(|| format!("`{text}` is none of recipe, rule, finding"))
     }
 }
 

@@ -5,7 +5,7 @@ use fanin_network::Role;
 use crate::suggest;
 
 /// Every role, in the order in which they are declared.
-pub(crate) const ALL: [Role; 21] = [
+pub(crate) const ALL: [Role; 24] = [
     Role::Weight,
     Role::Bias,
     Role::NormScale,
@@ -25,6 +25,9 @@ pub(crate) const ALL: [Role; 21] = [
     Role::RecurrentBias,
     Role::OutputHead,
     Role::BranchScale,
+    Role::WeightScale,
+    Role::LowRankDown,
+    Role::LowRankUp,
     Role::ActivationSlope,
     Role::Other,
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fanin_check::{Severity, ValueRow};
-use fanin_network::{Network, NodeId, ValueId, ValueKind};
+use fanin_network::{LayerWeight, Layers, Network, ValueId};
 use fanin_run::{Histogram, Observation};
 use fanin_theory::CosineBand;
 
@@ -63,43 +63,37 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
         .iter()
         .filter_map(|expected| Some((expected.value.as_str(), expected.cosine?)))
         .collect();
-    let mut seen = BTreeSet::new();
+    let found = Layers::of(network);
+    let nodes: BTreeSet<&str> = found
+        .iter()
+        .map(|layer| network.node(layer.node).name.as_str())
+        .collect();
     let mut layers = Vec::new();
-    for (index, node) in network.nodes.iter().enumerate() {
-        let Some(parameter) = node.inputs.iter().flatten().find_map(|&v| {
-            weight_behind(network, v).filter(|p| p.shape.iter().filter(|&&d| d > 1).count() > 1)
-        }) else {
+    for layer in found.iter() {
+        let Some(weight) = layer.weight() else {
             continue;
         };
-        let Some(output) = network.output(NodeId::from(index)) else {
+        let parameter = network.parameter(weight.parameter);
+        let Some(&row) = rows.get(network.value(layer.output).name.as_str()) else {
             continue;
         };
-        // A node that only rearranges the weight is not the layer; the one that uses it is.
-        if weight_behind(network, output).is_some() {
-            continue;
-        }
-        let Some(&row) = rows.get(network.value(output).name.as_str()) else {
-            continue;
-        };
-        if !seen.insert(row.value.as_str()) {
-            continue;
-        }
-        let after = activation_after(network, output, &rows);
+        let after = activation_after(network, layer, &rows);
         let observed = |name: &str| observations.get(name).copied();
         let activated = after.value.map(|id| network.value(id).name.as_str());
+        let part = part_of(weight, &parameter.shape);
+        // Of a stack a finding that names another layer's node is that layer's.
+        let own = |node: &str| node == row.node || part.is_empty() || !nodes.contains(node);
         let blamed = report
             .checkup
             .findings
             .iter()
             .filter(|f| f.node == row.node || f.parameter.as_deref() == Some(&parameter.name))
+            .filter(|f| own(&f.node))
             .map(|f| f.severity)
             .max();
+        let name = parameter.name.strip_suffix(".weight");
         layers.push(Layer {
-            name: parameter
-                .name
-                .strip_suffix(".weight")
-                .unwrap_or(&parameter.name)
-                .to_owned(),
+            name: format!("{}{part}", name.unwrap_or(&parameter.name)),
             parameter: &parameter.name,
             initializer: initializers.get(parameter.name.as_str()).copied(),
             row,
@@ -116,22 +110,20 @@ pub(crate) fn layers<'a>(report: &Report<'a>) -> Vec<Layer<'a>> {
     layers
 }
 
-/// The parameter a value is, looking through nodes that only rearrange it.
-fn weight_behind(network: &Network, value: ValueId) -> Option<&fanin_network::Parameter> {
-    let mut value = value;
-    for _ in 0..8 {
-        if let ValueKind::Parameter(parameter) = network.value(value).kind {
-            return Some(network.parameter(parameter));
-        }
-        let node = network.value(value).producer?;
-        match network.node(node).op.as_str() {
-            "Transpose" | "Reshape" | "Cast" | "Identity" | "Squeeze" | "Unsqueeze" | "Flatten" => {
-                value = network.input(node, 0)?;
-            }
-            _ => return None,
-        }
+/// Which part of its tensor a layer uses: the indices along the axes that are cut, in brackets; nothing
+/// where it uses all of it.
+fn part_of(weight: &LayerWeight, shape: &[usize]) -> String {
+    let cut = weight.part.iter().zip(shape);
+    let cut = cut.filter(|(range, size)| range.len() < **size);
+    let index = |(range, _): (&std::ops::Range<usize>, &usize)| match range.len() {
+        1 => range.start.to_string(),
+        _ => format!("{}..{}", range.start, range.end),
+    };
+    let indices: Vec<String> = cut.map(index).collect();
+    match indices.is_empty() {
+        true => String::new(),
+        false => format!("[{}]", indices.join(", ")),
     }
-    None
 }
 
 /// What was seen at the activation that follows a layer.
@@ -142,38 +134,28 @@ struct Activated {
     saturated: Option<f64>,
 }
 
-/// What was seen at the first operator after this value that makes zeros or saturates, a few
-/// steps along a path without branches.
+/// What was seen behind the activation that a layer feeds: the share of zeros, or of what lies where it
+/// is flat.
 fn activation_after(
     network: &Network,
-    mut value: ValueId,
+    layer: &fanin_network::Layer,
     rows: &BTreeMap<&str, &ValueRow>,
 ) -> Activated {
-    for _ in 0..4 {
-        let [next] = network.value(value).consumers[..] else {
-            break;
-        };
-        let Some(output) = network.output(next) else {
-            break;
-        };
-        value = output;
-        let Some(row) = rows.get(network.value(value).name.as_str()) else {
-            break;
-        };
-        if row.forward.saturated_fraction.is_some() {
-            return Activated {
-                value: Some(value),
-                zero: None,
-                saturated: row.forward.saturated_fraction,
-            };
-        }
-        if row.forward.zero_fraction > 0.0 && row.op != "Reshape" {
-            return Activated {
-                value: Some(value),
-                zero: Some(row.forward.zero_fraction),
-                saturated: None,
-            };
-        }
+    let seen = layer.activation.and_then(|(_, after)| {
+        let row = rows.get(network.value(after).name.as_str())?;
+        Some((after, &row.forward))
+    });
+    match seen {
+        Some((value, forward)) if forward.saturated_fraction.is_some() => Activated {
+            value: Some(value),
+            zero: None,
+            saturated: forward.saturated_fraction,
+        },
+        Some((value, forward)) if forward.zero_fraction > 0.0 => Activated {
+            value: Some(value),
+            zero: Some(forward.zero_fraction),
+            saturated: None,
+        },
+        _ => Activated::default(),
     }
-    Activated::default()
 }

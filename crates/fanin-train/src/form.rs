@@ -115,10 +115,10 @@ impl Form {
             },
             _ => Input::Other,
         };
-        let last = last_operator(network, output_id);
-        let output = match (last, &output_shape[1..]) {
-            (Some("Tanh"), _) => Output::Values,
-            (Some("Sigmoid"), [] | [1]) => Output::Binary,
+        let range = range(network, output_id);
+        let output = match (range, &output_shape[1..]) {
+            (Some((low, _)), _) if low < 0.0 => Output::Values,
+            (Some((0.0, 1.0)), [] | [1]) => Output::Binary,
             (_, &[classes]) if classes > 1 => Output::Classes(classes),
             (_, &[time, classes])
                 if classes > 1 && input_shape.get(1) == Some(&time) && input_shape.len() <= 3 =>
@@ -133,11 +133,7 @@ impl Form {
             input_shape,
             output,
             output_shape,
-            range: match last {
-                Some("Tanh") => Some((-1.0, 1.0)),
-                Some("Sigmoid" | "Softmax") => Some((0.0, 1.0)),
-                _ => None,
-            },
+            range,
         })
     }
 
@@ -186,7 +182,9 @@ fn shape(network: &Network, id: ValueId, what: &str) -> Result<Vec<usize>, Train
     })
 }
 
-fn last_operator(network: &Network, id: ValueId) -> Option<&str> {
+/// Lowest and highest value that the last operator leaves, where it bounds both.
+fn range(network: &Network, id: ValueId) -> Option<(f64, f64)> {
     let producer = network.value(id).producer?;
-    Some(network.node(producer).op.as_str())
+    let facts = network.facts(network.node(producer));
+    facts.bounded().then_some(facts.range)
 }

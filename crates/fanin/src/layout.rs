@@ -44,6 +44,9 @@ pub struct Layout {
     pub transposed: bool,
     /// Sizes of the matrices that lie one after the other along the output axis; empty means one.
     pub fused: Vec<usize>,
+    /// Inputs and outputs of the weight, where they are not the sizes of the tensor's own axes: where the tensor is
+    /// one of several that make up the weight, or holds several weights side by side.
+    pub sides: Option<[usize; 2]>,
 }
 
 /// Why a shape does not fit a layout, or has no fans.
@@ -118,6 +121,7 @@ impl Layout {
             stride: Vec::new(),
             transposed: false,
             fused: Vec::new(),
+            sides: None,
         }
     }
 
@@ -228,6 +232,22 @@ impl Layout {
         self
     }
 
+    /// Of a weight with these inputs and outputs, of which the tensor is a part, or of which it holds several side by
+    /// side.
+    ///
+    /// ```
+    /// # use fanin::{Fans, Layout};
+    /// // The left half of a weight of 512 inputs, stored on its own.
+    /// let half = Layout::linear_out_in().sides(512, 64);
+    /// assert_eq!(half.fans(&[64, 256])?, Fans { fan_in: 512.0, fan_out: 64.0 });
+    /// # Ok::<(), fanin::LayoutError>(())
+    /// ```
+    #[must_use]
+    pub fn sides(mut self, inputs: usize, outputs: usize) -> Self {
+        self.sides = Some([inputs, outputs]);
+        self
+    }
+
     /// The fans of one output unit.
     ///
     /// With I inputs, O outputs and K field positions, g groups and stride s: a convolution `[O, I/g, K]` has fan-in
@@ -316,7 +336,11 @@ impl Layout {
 
     fn whole_fans(&self, shape: &[usize]) -> Result<Fans, LayoutError> {
         self.check(shape)?;
-        let size = |axis| self.sizes(shape, axis).map(|n| n as f64).product::<f64>();
+        let size = |axis| match (axis, self.sides) {
+            (Axis::Input, Some([inputs, _])) => inputs as f64,
+            (Axis::Output, Some([_, outputs])) => outputs as f64,
+            _ => self.sizes(shape, axis).map(|n| n as f64).product::<f64>(),
+        };
         if !self
             .axes
             .iter()

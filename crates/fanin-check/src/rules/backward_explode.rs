@@ -1,8 +1,8 @@
 //! F202: the gradient grows on its way back.
 
 use super::{Rule, norm_growth, scale};
-use crate::scene::Scene;
-use crate::walk::{self, Direction};
+use crate::context::Context;
+use crate::drift::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(202);
@@ -22,11 +22,11 @@ as forward. Beyond its band a factor of 31.6 is a warning, in one layer alone 10
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::backward(scene);
-    walk::departure(&points, Direction::Up)
-        .filter(|departure| !norm_growth::explains(scene, departure))
-        .map(|departure| scale::backward(scene, CODE, &departure))
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::backward(context);
+    drift::departure(&points, Direction::Up)
+        .filter(|departure| !norm_growth::explains(context, departure))
+        .map(|departure| scale::backward(context, CODE, &departure))
         .into_iter()
         .collect()
 }

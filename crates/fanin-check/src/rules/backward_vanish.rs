@@ -1,8 +1,8 @@
 //! F201: the gradient fades on its way back.
 
 use super::{Rule, scale};
-use crate::scene::Scene;
-use crate::walk::{self, Direction};
+use crate::context::Context;
+use crate::drift::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(201);
@@ -23,10 +23,10 @@ the layer that fades most an error (see F101).",
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::backward(scene);
-    walk::departure(&points, Direction::Down)
-        .map(|departure| scale::backward(scene, CODE, &departure))
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::backward(context);
+    drift::departure(&points, Direction::Down)
+        .map(|departure| scale::backward(context, CODE, &departure))
         .into_iter()
         .collect()
 }

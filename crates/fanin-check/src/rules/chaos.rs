@@ -5,8 +5,8 @@ use fanin_network::role::activation::recognize;
 use fanin_theory::band::{DEVIATIONS, layer_variance, width};
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::{Place, Step};
+use crate::context::{Context, number};
+use crate::main_path::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(402);
@@ -33,21 +33,22 @@ const HOPELESS: f64 = 13.82;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let trunk = scene.spine.trunk();
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let trunk = context.main_path.trunk();
     // Sums and norms keep neighbours together; what lies between them is a chain of its own.
     let chains = trunk.split(|place| matches!(place.step, Step::Reset | Step::Joint));
-    let found = chains.filter_map(|chain| judge(scene, chain));
+    let found = chains.filter_map(|chain| judge(context, chain));
     let worst = found.max_by(|a, b| a.evidence.measured.total_cmp(&b.evidence.measured));
     worst.into_iter().collect()
 }
 
-fn judge(scene: &Scene<'_>, chain: &[Place<'_>]) -> Option<Finding> {
+fn judge(context: &Context<'_>, chain: &[Place<'_>]) -> Option<Finding> {
     let mut shares: Vec<(Share, &Place<'_>)> = Vec::new();
     let (mut total, mut variance) = (0.0, 0.0);
     for (at, place) in chain.iter().enumerate() {
         let next = chain.iter().skip(at + 1).find(|p| p.step == Step::Layer);
-        let Some((next, chi)) = next.and_then(|next| Some((next, chi(scene, place, next)?))) else {
+        let Some((next, chi)) = next.and_then(|next| Some((next, chi(context, place, next)?)))
+        else {
             continue;
         };
         total += chi.ln();
@@ -86,7 +87,7 @@ fn judge(scene: &Scene<'_>, chain: &[Place<'_>]) -> Option<Finding> {
     let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let mut fixes = names
         .into_iter()
-        .filter_map(|name| scene.proposal.fix(name));
+        .filter_map(|name| context.proposal.fix(name));
     let depth = shares.len();
     Some(Finding {
         code: CODE,
@@ -110,15 +111,15 @@ fn judge(scene: &Scene<'_>, chain: &[Place<'_>]) -> Option<Finding> {
 
 /// χ of the step from a pre-activation through its activation into the next layer; `None` where the
 /// place is no pre-activation of a bounded function.
-fn chi(scene: &Scene<'_>, place: &Place<'_>, next: &Place<'_>) -> Option<f64> {
-    let activation = recognize(scene.network, scene.id(place.seen)?)?.activation;
+fn chi(context: &Context<'_>, place: &Place<'_>, next: &Place<'_>) -> Option<f64> {
+    let activation = recognize(context.network, context.id(place.seen)?)?.activation;
     // Unbounded activations scale what they are fed; F102 and F202 see them grow.
     if activation.eval(1e6).abs() > 1e3 || activation.eval(-1e6).abs() > 1e3 {
         return None;
     }
     let weight = next.weight?;
     let fans = weight.layout.fans(&weight.shape).ok()?;
-    let rms = scene.seen(weight)?.rms;
+    let rms = context.seen(weight)?.rms;
     let forward = &place.seen.forward;
     let spread = (forward.rms * forward.rms - forward.mean * forward.mean).max(0.0);
     let slope = expectation(

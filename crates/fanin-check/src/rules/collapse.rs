@@ -1,11 +1,13 @@
 //! F401: all samples become alike.
 
 use fanin::Activation;
+use fanin_network::Operator;
+use fanin_network::operator::{Binary, Class};
 use fanin_theory::criticality::LayerMap;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::{Place, Step};
+use crate::context::{Context, number};
+use crate::main_path::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(401);
@@ -32,9 +34,9 @@ const HOPELESS: f64 = 13.8;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).echoes();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let resets = |place: &Place<'_>| matches!(place.step, Step::Reset | Step::Neutral);
-    let trunk = scene.spine.trunk();
+    let trunk = context.main_path.trunk();
     let mut worst: Option<(f64, Finding)> = None;
     let mut start = 0;
     for at in 0..=trunk.len() {
@@ -44,7 +46,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         let stretch = trunk.get(start..at).unwrap_or(&[]);
         let before = trunk.get(..start).unwrap_or(&[]);
         start = at;
-        if let Some((excess, finding)) = judge(scene, before, stretch)
+        if let Some((excess, finding)) = judge(context, before, stretch)
             && worst.as_ref().is_none_or(|(most, _)| excess > *most)
         {
             worst = Some((excess, finding));
@@ -60,7 +62,7 @@ fn difference(place: &Place<'_>) -> Option<f64> {
 }
 
 fn judge(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     earlier: &[Place<'_>],
     stretch: &[Place<'_>],
 ) -> Option<(f64, Finding)> {
@@ -73,7 +75,7 @@ fn judge(
     // Samples that are one to begin with are no matter of the network. And where lengths pass
     // through (ReLU without biases), samples of one direction still differ in length, and no scale
     // of the weights changes their directions.
-    if before < 1e-6 || keeps_lengths(scene, stretch) {
+    if before < 1e-6 || keeps_lengths(context, stretch) {
         return None;
     }
     let layers = stretch.iter().filter(|place| place.step == Step::Layer);
@@ -89,7 +91,7 @@ fn judge(
     let until = earlier.iter().chain(stretch);
     let equal = until
         .rev()
-        .find(|place| place.step == Step::Layer && has_equal_units(scene, place));
+        .find(|place| place.step == Step::Layer && has_equal_units(context, place));
     let most = layers
         .iter()
         .copied()
@@ -103,8 +105,8 @@ fn judge(
         Severity::Warning
     };
     let biases = layers.iter().filter_map(|layer| {
-        let bias = scene.made_by(layer.seen).shift?;
-        let (seen, forward) = (scene.seen(bias)?, &layer.seen.forward);
+        let bias = context.made_by(layer.seen).shift?;
+        let (seen, forward) = (context.seen(bias)?, &layer.seen.forward);
         (seen.rms > 0.5 * forward.rms).then_some((*layer, bias))
     });
     let biases: Vec<_> = biases.collect();
@@ -123,7 +125,7 @@ fn judge(
     names.retain(|name| seen.insert(*name));
     let mut fixes = names
         .into_iter()
-        .filter_map(|name| scene.proposal.fix(name));
+        .filter_map(|name| context.proposal.fix(name));
     let finding = Finding {
         code: CODE,
         severity,
@@ -148,8 +150,8 @@ fn judge(
 }
 
 /// Whether half of a layer's units or more have the same weights as another one.
-fn has_equal_units(scene: &Scene<'_>, place: &Place<'_>) -> bool {
-    let seen = place.weight.and_then(|weight| scene.seen(weight));
+fn has_equal_units(context: &Context<'_>, place: &Place<'_>) -> bool {
+    let seen = place.weight.and_then(|weight| context.seen(weight));
     let units = seen.and_then(|seen| seen.units.as_ref());
     units.is_some_and(|units| units.count > 1 && 2 * units.distinct_weights <= units.count)
 }
@@ -161,27 +163,18 @@ pub(super) fn rectified_cosine(cosine: f64, layers: usize) -> f64 {
 }
 
 /// Whether a chain maps a·x to a·y for positive a, so that the lengths of samples reach its end.
-fn keeps_lengths(scene: &Scene<'_>, stretch: &[Place<'_>]) -> bool {
+fn keeps_lengths(context: &Context<'_>, stretch: &[Place<'_>]) -> bool {
     stretch.iter().all(|place| {
-        let homogeneous = matches!(
-            place.seen.op.as_str(),
-            "Input"
-                | "Gemm"
-                | "MatMul"
-                | "Conv"
-                | "ConvTranspose"
-                | "Relu"
-                | "LeakyRelu"
-                | "PRelu"
-                | "Add"
-                | "Flatten"
-                | "Reshape"
-                | "Transpose"
-                | "Identity"
-                | "Dropout"
-        );
-        let shift = scene.made_by(place.seen).shift;
-        let shift = shift.and_then(|shift| scene.seen(shift));
+        let homogeneous = context.operator(place.seen).is_none_or(|operator| {
+            let facts = operator.facts();
+            match facts.class {
+                Class::Linear | Class::Arranges => true,
+                Class::Activation => facts.degree == Some(1.0),
+                _ => *operator == Operator::Binary(Binary::Add),
+            }
+        });
+        let shift = context.made_by(place.seen).shift;
+        let shift = shift.and_then(|shift| context.seen(shift));
         homogeneous && shift.is_none_or(|shift| shift.rms == 0.0)
     })
 }

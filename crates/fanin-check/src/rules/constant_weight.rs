@@ -1,7 +1,7 @@
 //! F501: weights that are all equal.
 
 use super::Rule;
-use crate::scene::{Scene, number};
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(501);
@@ -20,12 +20,12 @@ one, go dead together. Zero is no fault by itself (F301 and F302 say where it is
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn().folds();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let constant = scene.trace.parameters.iter().filter(|seen| {
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let constant = context.trace.parameters.iter().filter(|seen| {
         let (low, high) = seen.range;
         let single = seen.shape.iter().product::<usize>() < 2;
         seen.units.is_some()
-            && !scene.is_offset(seen)
+            && !context.is_offset(seen)
             && !single
             && seen.non_finite == 0
             && low == high
@@ -33,9 +33,9 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     });
     constant
         .map(|seen| {
-            let fix = scene.proposal.fix(&seen.name);
+            let fix = context.proposal.fix(&seen.name);
             let expected = fix.as_ref().and_then(|fix| {
-                let parameter = scene.parameter(seen)?;
+                let parameter = context.parameter(seen)?;
                 let filler = fix.initializer.resolve(&parameter.shape, &parameter.layout);
                 filler.ok()?.expected_std()
             });
@@ -43,7 +43,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
             Finding {
                 code: CODE,
                 severity: Severity::Warning,
-                node: scene.reader(seen),
+                node: context.reader(seen),
                 parameter: Some(seen.name.clone()),
                 message: format!(
                     "every element of `{}` is {}, as if it was never drawn",

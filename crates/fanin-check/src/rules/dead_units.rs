@@ -3,8 +3,8 @@
 use fanin_theory::units::dead_share;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::Place;
+use crate::context::{Context, number};
+use crate::main_path::Place;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(303);
@@ -26,17 +26,17 @@ an error where less than a tenth are.",
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).redrawn();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let trunk = scene.spine.trunk().iter();
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let trunk = context.main_path.trunk().iter();
     let worst = trunk
-        .filter_map(|place| excess(scene, place))
+        .filter_map(|place| excess(context, place))
         .max_by(|a, b| {
             (a.severity, a.lost())
                 .partial_cmp(&(b.severity, b.lost()))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
     worst
-        .map(|excess| finding(scene, &excess))
+        .map(|excess| finding(context, &excess))
         .into_iter()
         .collect()
 }
@@ -57,15 +57,18 @@ impl Excess<'_, '_> {
     }
 }
 
-fn excess<'a, 'b>(scene: &Scene<'a>, place: &'b Place<'a>) -> Option<Excess<'a, 'b>> {
+fn excess<'a, 'b>(context: &Context<'a>, place: &'b Place<'a>) -> Option<Excess<'a, 'b>> {
     let dead = place.seen.forward.dead_units?;
-    let before = scene.fed(place.seen, 0)?;
+    let before = context.fed(place.seen, 0)?;
     if before.forward.non_finite > 0 || before.forward.rms == 0.0 {
         return None;
     }
     // Without a cosine there is one sample, or none that has a direction: all are alike. What a bias
     // adds is the same in all samples; the expectation is for units without it.
-    let bias = scene.made_by(place.seen).shift.and_then(|b| scene.seen(b));
+    let bias = context
+        .made_by(place.seen)
+        .shift
+        .and_then(|b| context.seen(b));
     let shared = bias.map_or(0.0, |bias| bias.rms * bias.rms);
     let second = before.forward.rms * before.forward.rms;
     let cosine = match before.forward.sample_cosine {
@@ -73,7 +76,7 @@ fn excess<'a, 'b>(scene: &Scene<'a>, place: &'b Place<'a>) -> Option<Excess<'a, 
         Some(_) => 0.0,
         None => 1.0,
     };
-    let expected = dead_share(cosine, 0.0, scene.trace.batch as f64);
+    let expected = dead_share(cosine, 0.0, context.trace.batch as f64);
     let units = fanin_theory::band::width(&place.seen.shape);
     let deviation = (expected * (1.0 - expected) / units).sqrt();
     let high = (expected + fanin_theory::band::DEVIATIONS * deviation + 1.0 / units).min(1.0);
@@ -97,13 +100,13 @@ fn excess<'a, 'b>(scene: &Scene<'a>, place: &'b Place<'a>) -> Option<Excess<'a, 
     })
 }
 
-fn finding(scene: &Scene<'_>, excess: &Excess<'_, '_>) -> Finding {
+fn finding(context: &Context<'_>, excess: &Excess<'_, '_>) -> Finding {
     let seen = excess.place.seen;
-    let before = scene.fed(seen, 0).unwrap_or(seen);
-    let made = scene.made_by(seen);
+    let before = context.fed(seen, 0).unwrap_or(seen);
+    let made = context.made_by(seen);
     // A bias that shifts the units by more than luck would move their mean is the cause.
     let shift = made.shift.filter(|shift| {
-        let bias = scene.seen(shift);
+        let bias = context.seen(shift);
         bias.is_some_and(|bias| bias.mean < 0.0 && -bias.mean > 0.25 * before.forward.rms)
     });
     let blamed = shift.or(made.scale).or(excess.place.weight);
@@ -123,7 +126,7 @@ fn finding(scene: &Scene<'_>, excess: &Excess<'_, '_>) -> Finding {
             }
         ),
         evidence: Evidence::new(excess.dead, excess.expected, [0.0, excess.high]),
-        fix: blamed.and_then(|parameter| scene.proposal.fix(&parameter.name)),
+        fix: blamed.and_then(|parameter| context.proposal.fix(&parameter.name)),
         further_fixes: Vec::new(),
     }
 }

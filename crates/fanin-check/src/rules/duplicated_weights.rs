@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use fanin_network::{HostData, HostTensor};
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(502);
@@ -26,14 +26,14 @@ const ENOUGH: usize = 16;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let mut first: HashMap<u64, Vec<(&str, &HostTensor)>> = HashMap::new();
     let mut findings = Vec::new();
-    for seen in &scene.trace.parameters {
-        let Some(tensor) = scene.weights.get(&seen.name) else {
+    for seen in &context.trace.parameters {
+        let Some(tensor) = context.weights.get(&seen.name) else {
             continue;
         };
-        if seen.non_finite > 0 || !is_drawn(tensor) || scene.is_offset(seen) {
+        if seen.non_finite > 0 || !is_drawn(tensor) || context.is_offset(seen) {
             continue;
         }
         let alike = first.entry(digest(tensor)).or_default();
@@ -44,7 +44,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(Finding {
             code: CODE,
             severity: Severity::Warning,
-            node: scene.reader(seen),
+            node: context.reader(seen),
             parameter: Some(seen.name.clone()),
             message: format!(
                 "`{}` holds the same {} numbers as `{other}`, bit by bit",
@@ -52,7 +52,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
                 tensor.len()
             ),
             evidence: Evidence::exact(1.0, 0.0),
-            fix: scene.proposal.fix(&seen.name),
+            fix: context.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });
     }

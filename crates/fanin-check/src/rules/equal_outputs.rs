@@ -8,7 +8,7 @@ use fanin_network::{HostTensor, Parameter};
 use fanin_run::ParameterObservation;
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(305);
@@ -28,16 +28,16 @@ const ENOUGH: usize = 8;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let parameters = scene.trace.parameters.iter();
-    parameters.filter_map(|seen| judge(scene, seen)).collect()
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let parameters = context.trace.parameters.iter();
+    parameters.filter_map(|seen| judge(context, seen)).collect()
 }
 
-fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
+fn judge(context: &Context<'_>, seen: &ParameterObservation) -> Option<Finding> {
     let varies = seen.range.0 < seen.range.1 && seen.non_finite == 0;
     let units = seen.units.as_ref();
-    let units = units.filter(|_| varies && !scene.is_offset(seen))?;
-    let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
+    let units = units.filter(|_| varies && !context.is_offset(seen))?;
+    let dead = (context.dead_after(seen) * units.count as f64).round() as usize;
     let stuck = units.distinct_gradients.is_some_and(|gradients| {
         let still = dead.max(units.still_gradients.unwrap_or(0));
         let gradients = gradients + still.saturating_sub(1);
@@ -46,13 +46,13 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     if stuck {
         return None; // F301
     }
-    let parameter = scene.parameter(seen)?;
+    let parameter = context.parameter(seen)?;
     let elements: usize = seen.shape.iter().product();
     let (what, distinct, count) =
         if units.distinct_weights < units.count && elements / units.count >= ENOUGH {
             ("put out the same", units.distinct_weights, units.count)
         } else {
-            let (distinct, count) = distinct_inputs(parameter, scene.weights.get(&seen.name)?)?;
+            let (distinct, count) = distinct_inputs(parameter, context.weights.get(&seen.name)?)?;
             if distinct == count {
                 return None;
             }
@@ -61,7 +61,7 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<Finding> {
     Some(Finding {
         code: CODE,
         severity: Severity::Note,
-        node: scene.reader(seen),
+        node: context.reader(seen),
         parameter: Some(seen.name.clone()),
         message: format!(
             "units of `{}` {what}: {distinct} of {count} are distinct at the start",

@@ -4,7 +4,7 @@ use fanin_network::Role;
 use fanin_run::ParameterObservation;
 
 use super::Rule;
-use crate::scene::{Scene, number};
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Fix, Optimizer, Page, Severity};
 
 const CODE: Code = Code(705);
@@ -30,16 +30,16 @@ const USUAL: f64 = 0.0316;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(optimizer) = scene.options.optimizer else {
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let Some(optimizer) = context.options.optimizer else {
         return Vec::new();
     };
-    let factor = loss_scale(scene);
-    let steps: Vec<Step<'_>> = scene
+    let factor = loss_scale(context);
+    let steps: Vec<Step<'_>> = context
         .trace
         .parameters
         .iter()
-        .filter_map(|seen| step(scene, seen, optimizer, factor))
+        .filter_map(|seen| step(context, seen, optimizer, factor))
         .collect();
     let largest = steps.iter().max_by(|a, b| a.change.total_cmp(&b.change));
     let smallest = steps.iter().min_by(|a, b| a.change.total_cmp(&b.change));
@@ -53,7 +53,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let count = steps.iter().filter(|step| step.change > 1.0).count();
         Some(finding(
-            scene,
+            context,
             optimizer,
             step,
             severity,
@@ -71,7 +71,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let count = steps.iter().filter(|step| step.change < 1e-3).count();
         Some(finding(
-            scene,
+            context,
             optimizer,
             step,
             severity,
@@ -91,12 +91,12 @@ struct Step<'a> {
 }
 
 fn step<'a>(
-    scene: &Scene<'a>,
+    context: &Context<'a>,
     seen: &'a ParameterObservation,
     optimizer: Optimizer,
     factor: f64,
 ) -> Option<Step<'a>> {
-    let parameter = scene.parameter(seen)?;
+    let parameter = context.parameter(seen)?;
     // Zeros have no scale to compare with; rows of a table move only where they are picked.
     let judged = !matches!(
         parameter.purpose.role,
@@ -121,10 +121,10 @@ fn step<'a>(
 
 /// What turns the run's gradients, for a random gradient of size one at the output, into those of a
 /// mean loss.
-fn loss_scale(scene: &Scene<'_>) -> f64 {
-    let output = &scene.trace.output;
+fn loss_scale(context: &Context<'_>) -> f64 {
+    let output = &context.trace.output;
     let elements: f64 = output.shape.iter().map(|&size| size as f64).product();
-    let given = scene.observation(&output.value);
+    let given = context.observation(&output.value);
     let given = given.and_then(|seen| seen.backward.as_ref());
     let given = given
         .map_or(1.0, |gradient| gradient.rms)
@@ -147,7 +147,7 @@ fn loss_scale(scene: &Scene<'_>) -> f64 {
 }
 
 fn finding(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     optimizer: Optimizer,
     step: &Step<'_>,
     severity: Severity,
@@ -158,9 +158,9 @@ fn finding(
         0 | 1 => String::new(),
         n => format!(", and the like at {} more", n - 1),
     };
-    let fix: Option<Fix> = scene.proposal.fix(&step.seen.name).filter(|fix| {
+    let fix: Option<Fix> = context.proposal.fix(&step.seen.name).filter(|fix| {
         // Only weights that are off themselves are to blame; else it is the rate.
-        let parameter = scene.parameter(step.seen);
+        let parameter = context.parameter(step.seen);
         let proposed = parameter.and_then(|parameter| {
             let filler = fix.initializer.resolve(&parameter.shape, &parameter.layout);
             filler.ok()?.expected_std()
@@ -170,7 +170,7 @@ fn finding(
     Finding {
         code: CODE,
         severity,
-        node: scene.reader(step.seen),
+        node: context.reader(step.seen),
         parameter: Some(step.seen.name.clone()),
         message: format!(
             "the first step of {optimizer} {verb} `{}`: it is {} of the weights, which changes the layer's output by {} of itself{others}",

@@ -1,11 +1,11 @@
 //! F404: a recurrent layer that forgets.
 
-use fanin_network::{Node, NodeId};
+use fanin_network::operator::Cell;
+use fanin_network::{Node, NodeId, Operator};
 use fanin_theory::band::{DEVIATIONS, layer_variance};
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(404);
@@ -30,22 +30,25 @@ const SLOW: f64 = 3.45;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let nodes = scene.network.nodes.iter().enumerate();
-    let found = nodes.filter(|(_, node)| node.op == "RNN");
-    found
-        .filter_map(|(at, node)| judge(scene, NodeId::from(at), node))
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let nodes = context.network.nodes.iter().enumerate();
+    nodes
+        .filter_map(|(at, node)| judge(context, NodeId::from(at), node))
         .collect()
 }
 
-fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
+fn judge(context: &Context<'_>, id: NodeId, node: &Node) -> Option<Finding> {
+    let Operator::Recurrent(recurrent) = &node.operator else {
+        return None;
+    };
+    if recurrent.cell != Cell::Rnn {
+        return None;
+    }
     let input = |k: usize| node.inputs.get(k).copied().flatten();
-    let weight = parameter_of(scene.network, input(2)?)?;
-    let seen = scene.seen(weight)?;
-    let fed = scene.observation(&scene.network.value(input(0)?).name)?;
-    let steps = *fed
-        .shape
-        .get(usize::from(node.attributes.int("layout", 0) == 1))?;
+    let weight = context.stored(input(2)?)?;
+    let seen = context.seen(weight)?;
+    let fed = context.observation(&context.network.value(input(0)?).name)?;
+    let steps = *fed.shape.get(usize::from(recurrent.batch_first))?;
     let units = *weight.shape.last()? as f64;
     let variance = (seen.rms * seen.rms - seen.mean * seen.mean).max(0.0);
     let radius = (units * variance).sqrt().max(units * seen.mean.abs());
@@ -61,7 +64,7 @@ fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     Some(Finding {
         code: CODE,
         severity: Severity::Warning,
-        node: scene.network.node(id).name.clone(),
+        node: context.network.node(id).name.clone(),
         parameter: Some(weight.name.clone()),
         message: format!(
             "`{}` multiplies the state by at most {} at each of {steps} steps: of the first step {} is left at the last",
@@ -70,7 +73,7 @@ fn judge(scene: &Scene<'_>, id: NodeId, node: &Node) -> Option<Finding> {
             number((fade + radius.ln()).exp())
         ),
         evidence: Evidence::new(fade.exp(), 1.0, [(-SLOW - band).exp(), band.exp()]),
-        fix: scene.proposal.fix(&weight.name),
+        fix: context.proposal.fix(&weight.name),
         further_fixes: Vec::new(),
     })
 }

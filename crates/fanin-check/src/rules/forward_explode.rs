@@ -1,8 +1,8 @@
 //! F102: the signal grows on its way forward.
 
 use super::{Rule, residual_growth, scale};
-use crate::scene::Scene;
-use crate::walk::{self, Direction};
+use crate::context::Context;
+use crate::drift::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(102);
@@ -24,11 +24,11 @@ known scheme is so far off. Values whose scale a normalization removes are not j
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::forward(scene);
-    walk::departure(&points, Direction::Up)
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::forward(context);
+    drift::departure(&points, Direction::Up)
         .filter(|departure| !residual_growth::explains(departure))
-        .map(|departure| scale::forward(scene, CODE, &departure))
+        .map(|departure| scale::forward(context, CODE, &departure))
         .into_iter()
         .collect()
 }

@@ -1,8 +1,8 @@
 //! F101: the signal fades on its way forward.
 
 use super::{Rule, scale};
-use crate::scene::Scene;
-use crate::walk::{self, Direction};
+use crate::context::Context;
+use crate::drift::{self, Direction};
 use crate::{Code, Finding, Page};
 
 pub(super) const CODE: Code = Code(101);
@@ -25,10 +25,10 @@ therefore no more than a warning, from 10 on, because no known scheme is so far 
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::forward(scene);
-    walk::departure(&points, Direction::Down)
-        .map(|departure| scale::forward(scene, CODE, &departure))
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::forward(context);
+    drift::departure(&points, Direction::Down)
+        .map(|departure| scale::forward(context, CODE, &departure))
         .into_iter()
         .collect()
 }

@@ -1,12 +1,12 @@
 //! F306: the units inside a recurrent layer lie where they are flat.
 
 use fanin::Activation;
-use fanin_network::{Node, Parameter};
+use fanin_network::operator::{Cell, CellActivation};
+use fanin_network::{Node, Operator, Parameter};
 use fanin_theory::units::saturated_share;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(306);
@@ -27,38 +27,29 @@ left that should be, an error where less than a tenth are.",
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let nodes = scene.network.nodes.iter();
-    nodes.filter_map(|node| judge(scene, node)).collect()
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let nodes = context.network.nodes.iter();
+    nodes.filter_map(|node| judge(context, node)).collect()
 }
 
-fn judge(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
-    let (activation, default) = match node.op.as_str() {
-        "LSTM" | "GRU" => (Activation::Sigmoid, "Sigmoid"),
-        "RNN" => (Activation::Tanh, "Tanh"),
+fn judge(context: &Context<'_>, node: &Node) -> Option<Finding> {
+    let Operator::Recurrent(recurrent) = &node.operator else {
+        return None;
+    };
+    let activation = match recurrent.activations_of(0).first()? {
+        CellActivation::Sigmoid if recurrent.cell != Cell::Rnn => Activation::Sigmoid,
+        CellActivation::Tanh if recurrent.cell == Cell::Rnn => Activation::Tanh,
         _ => return None,
     };
-    let named = node.attributes.strings("activations").unwrap_or_default();
-    if named.first().is_some_and(|first| first != default) {
-        return None;
-    }
     let input = |k: usize| node.inputs.get(k).copied().flatten();
-    let fed = scene.observation(&scene.network.value(input(0)?).name)?;
+    let fed = context.observation(&context.network.value(input(0)?).name)?;
     let put_out = node.outputs.iter().flatten().find_map(|&id| {
-        let value = &scene.network.value(id).name;
-        scene.observation(value)
+        let value = &context.network.value(id).name;
+        context.observation(value)
     })?;
     let weights = [
-        Reads::new(
-            scene,
-            parameter_of(scene.network, input(1)?)?,
-            fed.forward.rms,
-        )?,
-        Reads::new(
-            scene,
-            parameter_of(scene.network, input(2)?)?,
-            put_out.forward.rms,
-        )?,
+        Reads::new(context, context.stored(input(1)?)?, fed.forward.rms)?,
+        Reads::new(context, context.stored(input(2)?)?, put_out.forward.rms)?,
     ];
     let flat = |variance: f64| saturated_share(activation, 0.0, variance);
     let measured = flat(weights.iter().map(|one| one.now).sum());
@@ -87,15 +78,15 @@ fn judge(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
             "{} % of what the weights of `{}` ({}) make lies where its {} is flat, where {} % are expected",
             number(100.0 * measured),
             node.name,
-            node.op,
+            recurrent.cell.name(),
             activation.name(),
             number(100.0 * expected)
         ),
         evidence: Evidence::new(measured, expected, [0.0, 1.0 - 0.5 * (1.0 - expected)]),
-        fix: scene.proposal.fix(&blamed.weight.name),
+        fix: context.proposal.fix(&blamed.weight.name),
         further_fixes: Some(other)
             .filter(|other| louder(other) > 0.5 * louder(blamed))
-            .and_then(|other| scene.proposal.fix(&other.weight.name))
+            .and_then(|other| context.proposal.fix(&other.weight.name))
             .into_iter()
             .collect(),
     })
@@ -110,10 +101,10 @@ struct Reads<'a> {
 }
 
 impl<'a> Reads<'a> {
-    fn new(scene: &Scene<'_>, weight: &'a Parameter, rms: f64) -> Option<Self> {
-        let seen = scene.seen(weight).filter(|seen| seen.non_finite == 0)?;
+    fn new(context: &Context<'_>, weight: &'a Parameter, rms: f64) -> Option<Self> {
+        let seen = context.seen(weight).filter(|seen| seen.non_finite == 0)?;
         let size = *weight.shape.last()? as f64;
-        let proposed = scene
+        let proposed = context
             .proposed_std(weight)
             .map_or(seen.rms, |std| std.min(seen.rms));
         let second = size * rms * rms;

@@ -1,9 +1,9 @@
 //! F601: the first loss is far from that of a guess.
 
 use super::{Rule, scale};
-use crate::scene::{Scene, number};
-use crate::spine::Place;
-use crate::walk::{self, Departure, Direction};
+use crate::context::{Context, number};
+use crate::drift::{self, Departure, Direction};
+use crate::main_path::Place;
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(601);
@@ -30,8 +30,8 @@ const HOPELESS: f64 = 50.0;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let output = &scene.trace.output;
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let output = &context.trace.output;
     let Some(loss) = output.initial_loss else {
         return Vec::new();
     };
@@ -45,15 +45,15 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     if loss <= limit || guess == 0.0 {
         return Vec::new();
     }
-    let head = scene.spine.head();
-    let (place, fixes) = match louder(scene, head) {
+    let head = context.main_path.head();
+    let (place, fixes) = match louder(context, head) {
         Some(departure) => {
-            let fixes: Vec<Fix> = scale::changes(scene, &departure).collect();
+            let fixes: Vec<Fix> = scale::changes(context, &departure).collect();
             (Some(departure.blamed.clone()), fixes)
         }
         None => {
             let weight = head.and_then(|head| head.weight);
-            let fix = weight.and_then(|weight| scene.proposal.fix(&weight.name));
+            let fix = weight.and_then(|weight| context.proposal.fix(&weight.name));
             (head.cloned(), fix.into_iter().collect())
         }
     };
@@ -62,15 +62,15 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         .iter()
         .map(|fix: &Fix| fix.parameter.clone())
         .collect();
-    let loud = scene.network.parameters.iter().filter(|parameter| {
-        let std = scene.proposed_std(parameter).filter(|std| *std > 0.0);
-        let seen = scene.seen(parameter).filter(|seen| seen.units.is_some());
+    let loud = context.network.parameters.iter().filter(|parameter| {
+        let std = context.proposed_std(parameter).filter(|std| *std > 0.0);
+        let seen = context.seen(parameter).filter(|seen| seen.units.is_some());
         let loudness = std
             .zip(seen)
             .map_or(0.0, |(std, seen)| (seen.rms / std).ln());
         loudness > scale::SCHEMES && !named.contains(&parameter.name)
     });
-    let loud = loud.filter_map(|parameter| scene.proposal.fix(&parameter.name));
+    let loud = loud.filter_map(|parameter| context.proposal.fix(&parameter.name));
     let mut fixes = fixes.into_iter().chain(loud);
     vec![Finding {
         code: CODE,
@@ -98,13 +98,13 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// Where the signal grows, if that does more than the head's own scale.
-fn louder<'a, 'b>(scene: &'b Scene<'a>, head: Option<&Place<'a>>) -> Option<Departure<'a, 'b>> {
-    let points = walk::forward(scene);
-    let departure = walk::departure(&points, Direction::Up)?;
+fn louder<'a, 'b>(context: &'b Context<'a>, head: Option<&Place<'a>>) -> Option<Departure<'a, 'b>> {
+    let points = drift::forward(context);
+    let departure = drift::departure(&points, Direction::Up)?;
     let weight = head.and_then(|head| head.weight);
     let own = weight.and_then(|weight| {
-        let std = scene.proposed_std(weight).filter(|std| *std > 0.0)?;
-        Some((scene.seen(weight)?.rms / std).ln())
+        let std = context.proposed_std(weight).filter(|std| *std > 0.0)?;
+        Some((context.seen(weight)?.rms / std).ln())
     });
     (departure.change > own.unwrap_or(0.0)).then_some(departure)
 }

@@ -16,6 +16,7 @@ mod forward_vanish;
 mod gates;
 mod initial_loss;
 mod never_initialized;
+mod no_layer;
 mod non_finite_forward;
 mod non_finite_gradient;
 mod non_finite_weights;
@@ -33,14 +34,14 @@ mod useless_bias;
 mod wrong_family;
 mod wrong_fans;
 
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Finding, Page};
 
 /// A rule: its page, what it looks for, and how what it finds stands to what other rules find.
 #[derive(Clone, Copy)]
 pub(crate) struct Rule {
     pub(crate) page: &'static Page,
-    pub(crate) run: fn(&Scene<'_>) -> Vec<Finding>,
+    pub(crate) run: fn(&Context<'_>) -> Vec<Finding>,
     /// Its weights are broken in themselves, whatever becomes of them: numbers that no scheme draws. They
     /// are the cause of what is found before and behind them.
     pub(crate) broken: bool,
@@ -56,7 +57,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// A rule that stands for itself.
-    const fn new(page: &'static Page, run: fn(&Scene<'_>) -> Vec<Finding>) -> Self {
+    const fn new(page: &'static Page, run: fn(&Context<'_>) -> Vec<Finding>) -> Self {
         Self {
             page,
             run,
@@ -137,6 +138,7 @@ pub(crate) const RULES: &[Rule] = &[
     non_finite_gradient::RULE,
     range::RULE,
     first_step::RULE,
+    no_layer::RULE,
 ];
 
 /// Whether the rule of this code is one that `relation` holds of.

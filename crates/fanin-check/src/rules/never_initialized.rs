@@ -3,7 +3,7 @@
 use fanin_network::{HostData, HostTensor};
 
 use super::Rule;
-use crate::scene::{Scene, number};
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(505);
@@ -27,10 +27,10 @@ const SPREAD: f64 = 1e6;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for seen in &scene.trace.parameters {
-        let Some(tensor) = scene.weights.get(&seen.name) else {
+    for seen in &context.trace.parameters {
+        let Some(tensor) = context.weights.get(&seen.name) else {
             continue;
         };
         let HostData::F32(data) = &tensor.data else {
@@ -65,14 +65,14 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(Finding {
             code: CODE,
             severity,
-            node: scene.reader(seen),
+            node: context.reader(seen),
             parameter: Some(seen.name.clone()),
             message: format!(
                 "`{}` looks like memory that was never filled: {what}",
                 seen.name
             ),
             evidence,
-            fix: scene.proposal.fix(&seen.name),
+            fix: context.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });
     }

@@ -1,7 +1,7 @@
 //! F702: values that are no numbers on the way forward.
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(702);
@@ -18,22 +18,22 @@ const PAGE: Page = Page {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     // Masked scores are infinite on purpose; if they stay inside, the output is finite.
     let spoilt = |value: &str| {
-        let seen = scene.observation(value);
+        let seen = context.observation(value);
         seen.is_some_and(|seen| seen.forward.non_finite > 0)
     };
-    if !spoilt(&scene.trace.output.value) {
+    if !spoilt(&context.trace.output.value) {
         return Vec::new();
     }
-    let first = scene
+    let first = context
         .trace
         .values
         .iter()
         .find(|seen| seen.forward.non_finite > 0);
     let finding = first.map(|seen| {
-        let mut fixes = outsized(scene).into_iter();
+        let mut fixes = outsized(context).into_iter();
         Finding {
         code: CODE,
         severity: Severity::Error,
@@ -55,13 +55,13 @@ const MISTAKE: f64 = 30.0;
 
 /// Changes of the weights that are far too large: how large the values before an overflow should be
 /// is not seen behind it.
-fn outsized(scene: &Scene<'_>) -> Vec<Fix> {
-    let large = scene.trace.parameters.iter().filter(|seen| {
-        let parameter = scene.parameter(seen);
-        let std = parameter.and_then(|parameter| scene.proposed_std(parameter));
+fn outsized(context: &Context<'_>) -> Vec<Fix> {
+    let large = context.trace.parameters.iter().filter(|seen| {
+        let parameter = context.parameter(seen);
+        let std = parameter.and_then(|parameter| context.proposed_std(parameter));
         seen.units.is_some() && std.is_some_and(|std| std > 0.0 && seen.rms > MISTAKE * std)
     });
     large
-        .filter_map(|seen| scene.proposal.fix(&seen.name))
+        .filter_map(|seen| context.proposal.fix(&seen.name))
         .collect()
 }

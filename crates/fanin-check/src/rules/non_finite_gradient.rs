@@ -1,7 +1,7 @@
 //! F703: gradients that are no numbers.
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(703);
@@ -18,13 +18,13 @@ const PAGE: Page = Page {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let output = scene.observation(&scene.trace.output.value);
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let output = context.observation(&context.trace.output.value);
     if output.is_some_and(|seen| seen.forward.non_finite > 0) {
         // F702 says where it begins.
         return Vec::new();
     }
-    let parameter = scene
+    let parameter = context
         .trace
         .parameters
         .iter()
@@ -37,8 +37,13 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
             .as_ref()
             .map_or(0, |gradient| gradient.non_finite)
     };
-    let first = scene.trace.values.iter().rev().find(|seen| count(seen) > 0);
-    let node = first.map_or_else(|| scene.reader(parameter), |seen| seen.node.clone());
+    let first = context
+        .trace
+        .values
+        .iter()
+        .rev()
+        .find(|seen| count(seen) > 0);
+    let node = first.map_or_else(|| context.reader(parameter), |seen| seen.node.clone());
     vec![Finding {
         code: CODE,
         severity: Severity::Error,

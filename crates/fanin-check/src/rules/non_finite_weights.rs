@@ -1,7 +1,7 @@
 //! F701: weights that are no numbers.
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(701);
@@ -18,8 +18,8 @@ const PAGE: Page = Page {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).broken().redrawn();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let bad = scene
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let bad = context
         .trace
         .parameters
         .iter()
@@ -27,14 +27,14 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     bad.map(|seen| Finding {
         code: CODE,
         severity: Severity::Error,
-        node: scene.reader(seen),
+        node: context.reader(seen),
         parameter: Some(seen.name.clone()),
         message: format!(
             "{} elements of `{}` are NaN or infinite",
             seen.non_finite, seen.name
         ),
         evidence: Evidence::exact(seen.non_finite as f64, 0.0),
-        fix: scene.proposal.fix(&seen.name),
+        fix: context.proposal.fix(&seen.name),
         further_fixes: Vec::new(),
     })
     .collect()

@@ -2,12 +2,14 @@
 
 use fanin::Activation;
 use fanin::moments::expectation;
+use fanin_network::Operator;
+use fanin_network::operator::Norm;
 use fanin_network::role::activation::recognize;
 
 use super::{Rule, scale};
-use crate::scene::{Scene, number};
-use crate::spine::{Place, Step};
-use crate::walk::{self, Departure, Direction};
+use crate::context::{Context, number};
+use crate::drift::{self, Departure, Direction};
+use crate::main_path::{Place, Step};
 use crate::{Code, Finding, Page};
 
 const CODE: Code = Code(203);
@@ -27,25 +29,25 @@ band of luck by 31.6 (warning) or 1000 (error), of which these factors explain a
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::backward(scene);
-    let departure = walk::departure(&points, Direction::Up);
-    let departure = departure.filter(|departure| explains(scene, departure));
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::backward(context);
+    let departure = drift::departure(&points, Direction::Up);
+    let departure = departure.filter(|departure| explains(context, departure));
     departure
-        .map(|departure| finding(scene, &departure))
+        .map(|departure| finding(context, &departure))
         .into_iter()
         .collect()
 }
 
 /// Whether the normalizations of a stretch explain at least half of a gradient's growth.
-pub(super) fn explains(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> bool {
-    let (growth, _) = predicted(scene, departure);
+pub(super) fn explains(context: &Context<'_>, departure: &Departure<'_, '_>) -> bool {
+    let (growth, _) = predicted(context, departure);
     growth >= 0.5 * departure.change
 }
 
 /// The log growth of the gradient that the normalizations of a stretch make, and how many there are.
-fn predicted(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> (f64, usize) {
-    let trunk = scene.spine.trunk();
+fn predicted(context: &Context<'_>, departure: &Departure<'_, '_>) -> (f64, usize) {
+    let trunk = context.main_path.trunk();
     let at = |place: &Place<'_>| trunk.iter().position(|p| std::ptr::eq(p.seen, place.seen));
     // Backward: the stretch runs from the output's side to the input's.
     let (Some(last), Some(first)) = (at(departure.from.place), at(departure.to.place)) else {
@@ -55,18 +57,19 @@ fn predicted(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> (f64, usize) {
     if stretch.iter().any(|place| place.step == Step::Joint) {
         return (0.0, 0);
     }
-    let factors = stretch.iter().filter_map(|place| factor(scene, place));
+    let factors = stretch.iter().filter_map(|place| factor(context, place));
     factors.fold((0.0, 0), |(sum, count), factor| {
         (sum + 0.5 * factor.ln(), count + 1)
     })
 }
 
 /// What a batch norm and its activation multiply the squared gradient by.
-fn factor(scene: &Scene<'_>, place: &Place<'_>) -> Option<f64> {
-    if place.seen.op != "BatchNormalization" {
+fn factor(context: &Context<'_>, place: &Place<'_>) -> Option<f64> {
+    let operator = context.operator(place.seen);
+    if !matches!(operator, Some(Operator::Norm(Norm::Batch { .. }))) {
         return None;
     }
-    let activation = recognize(scene.network, scene.id(place.seen)?)?.activation;
+    let activation = recognize(context.network, context.id(place.seen)?)?.activation;
     let forward = &place.seen.forward;
     let spread = (forward.rms * forward.rms - forward.mean * forward.mean).max(0.0);
     growth(activation, forward.mean, spread.sqrt())
@@ -81,8 +84,8 @@ fn growth(activation: Activation, mean: f64, std: f64) -> Option<f64> {
     (variance > 0.0 && factor.is_finite()).then_some(factor)
 }
 
-fn finding(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> Finding {
-    let (growth, norms) = predicted(scene, departure);
+fn finding(context: &Context<'_>, departure: &Departure<'_, '_>) -> Finding {
+    let (growth, norms) = predicted(context, departure);
     let at = |place: &Place<'_>| place.seen.backward.as_ref().map_or(0.0, |g| g.rms);
     let measured = at(departure.to.place);
     let expected = measured * (-departure.change).exp();

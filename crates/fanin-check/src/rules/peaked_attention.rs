@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use fanin_network::{Parameter, Role};
+use fanin_network::operator::SoftmaxKind;
+use fanin_network::{Operator, Parameter, Role};
 use fanin_run::Observation;
 use fanin_theory::units::attention_square_sum;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::parameter_of;
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(405);
@@ -34,13 +34,14 @@ const SHUT: f64 = 0.3;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let softmaxes = scene
-        .trace
-        .values
-        .iter()
-        .filter(|seen| seen.op == "Softmax");
-    let all: Vec<Attention<'_>> = softmaxes.filter_map(|seen| measure(scene, seen)).collect();
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let softmaxes = context.trace.values.iter().filter(|seen| {
+        let operator = context.operator(seen);
+        matches!(operator, Some(Operator::Softmax(s)) if s.kind == SoftmaxKind::Soft)
+    });
+    let all: Vec<Attention<'_>> = softmaxes
+        .filter_map(|seen| measure(context, seen))
+        .collect();
     let shut = all.iter().filter(|one| one.left < SHUT).count();
     let severity = if 2 * shut > all.len() {
         Severity::Error
@@ -50,7 +51,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     let worst = all.iter().min_by(|a, b| a.left.total_cmp(&b.left));
     let worst = worst.filter(|worst| worst.left < LEFT);
     worst
-        .and_then(|worst| worst.finding(scene, severity))
+        .and_then(|worst| worst.finding(context, severity))
         .into_iter()
         .collect()
 }
@@ -67,9 +68,9 @@ struct Attention<'a> {
     left: f64,
 }
 
-fn measure<'a>(scene: &Scene<'a>, seen: &'a Observation) -> Option<Attention<'a>> {
+fn measure<'a>(context: &Context<'a>, seen: &'a Observation) -> Option<Attention<'a>> {
     let tokens = *seen.shape.last()?;
-    let makers = makers(scene, seen);
+    let makers = makers(context, seen);
     if tokens < 2 || seen.forward.non_finite > 0 || makers.is_empty() {
         return None;
     }
@@ -85,11 +86,11 @@ fn measure<'a>(scene: &Scene<'a>, seen: &'a Observation) -> Option<Attention<'a>
 }
 
 impl Attention<'_> {
-    fn finding(&self, scene: &Scene<'_>, severity: Severity) -> Option<Finding> {
+    fn finding(&self, context: &Context<'_>, severity: Severity) -> Option<Finding> {
         // The one that is louder against what it should be.
         let loudness = |parameter: &Parameter| {
-            let std = scene.proposed_std(parameter).filter(|std| *std > 0.0);
-            let seen = scene.seen(parameter).map_or(0.0, |seen| seen.rms);
+            let std = context.proposed_std(parameter).filter(|std| *std > 0.0);
+            let seen = context.seen(parameter).map_or(0.0, |seen| seen.rms);
             std.map_or(0.0, |std| seen / std)
         };
         let blamed = self
@@ -97,7 +98,7 @@ impl Attention<'_> {
             .iter()
             .max_by(|a, b| loudness(a).total_cmp(&loudness(b)))?;
         let others = self.makers.iter().filter(|other| other.name != blamed.name);
-        let further = others.filter_map(|other| scene.proposal.fix(&other.name));
+        let further = others.filter_map(|other| context.proposal.fix(&other.name));
         let limit = 1.0 - LEFT * (1.0 - self.expected);
         Some(Finding {
             code: CODE,
@@ -111,7 +112,7 @@ impl Attention<'_> {
                 number(1.0 / self.expected)
             ),
             evidence: Evidence::new(self.measured, self.expected, [0.0, limit]),
-            fix: scene.proposal.fix(&blamed.name),
+            fix: context.proposal.fix(&blamed.name),
             further_fixes: further.collect(),
         })
     }
@@ -132,15 +133,15 @@ fn expected(tokens: usize, zeros: f64) -> f64 {
 }
 
 /// The weights of the queries and keys that a softmax's scores are made of, the nearest on each path.
-fn makers<'a>(scene: &Scene<'a>, seen: &Observation) -> Vec<&'a Parameter> {
+fn makers<'a>(context: &Context<'a>, seen: &Observation) -> Vec<&'a Parameter> {
     let mut found: Vec<&'a Parameter> = Vec::new();
-    let mut open: Vec<_> = scene.id(seen).into_iter().collect();
+    let mut open: Vec<_> = context.id(seen).into_iter().collect();
     let mut known = BTreeSet::new();
     while let Some(id) = open.pop() {
-        if !known.insert(id) || known.len() > 256 {
+        if !known.insert(id) {
             continue;
         }
-        if let Some(parameter) = parameter_of(scene.network, id) {
+        if let Some(parameter) = context.stored(id) {
             let role = parameter.purpose.role;
             let asks = matches!(
                 role,
@@ -151,16 +152,16 @@ fn makers<'a>(scene: &Scene<'a>, seen: &Observation) -> Vec<&'a Parameter> {
             }
             continue;
         }
-        let Some(node) = scene.network.value(id).producer else {
+        let Some(node) = context.network.value(id).producer else {
             continue;
         };
-        let inputs = scene.network.node(node).inputs.iter().flatten();
+        let inputs = context.network.node(node).inputs.iter().flatten();
         let inputs: Vec<_> = inputs.copied().collect();
         // Behind a weight lies another layer.
         let weights: Vec<_> = inputs
             .iter()
             .copied()
-            .filter(|&id| parameter_of(scene.network, id).is_some_and(|p| p.shape.len() >= 2))
+            .filter(|&id| context.stored(id).is_some_and(|p| p.shape.len() >= 2))
             .collect();
         open.extend(if weights.is_empty() { inputs } else { weights });
     }

@@ -4,7 +4,7 @@ use fanin::Initializer;
 use fanin::initializers::{Concat, Constant};
 
 use super::Rule;
-use crate::scene::{Scene, number};
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Fix, Page, Severity};
 
 const CODE: Code = Code(602);
@@ -27,17 +27,17 @@ const SPELLED: usize = 256;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    judge(scene).into_iter().collect()
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    judge(context).into_iter().collect()
 }
 
-fn judge(scene: &Scene<'_>) -> Option<Finding> {
-    let counts = scene.options.class_counts.as_ref()?;
+fn judge(context: &Context<'_>) -> Option<Finding> {
+    let counts = context.options.class_counts.as_ref()?;
     let total: u64 = counts.iter().sum();
     let classes = counts.len();
-    let output = scene.observation(&scene.trace.output.value)?;
-    let bias = scene.made_by(output).shift;
-    let logits = match bias.and_then(|bias| scene.weights.get(&bias.name)) {
+    let output = context.observation(&context.trace.output.value)?;
+    let bias = context.made_by(output).shift;
+    let logits = match bias.and_then(|bias| context.weights.get(&bias.name)) {
         Some(tensor) => tensor.to_f32(),
         None => vec![0.0; classes],
     };

@@ -6,8 +6,8 @@ use fanin::DType;
 use fanin_theory::{Band, Expected};
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::Place;
+use crate::context::{Context, number};
+use crate::main_path::Place;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(704);
@@ -54,19 +54,19 @@ fn range(dtype: DType) -> Range {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(dtype) = scene.options.dtype else {
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let Some(dtype) = context.options.dtype else {
         return Vec::new();
     };
     let range = range(dtype);
-    let expected: BTreeMap<&str, &Expected> = scene
+    let expected: BTreeMap<&str, &Expected> = context
         .prediction
         .values
         .iter()
         .map(|expected| (expected.value.as_str(), expected))
         .collect();
-    let signals: Vec<Signal<'_, '_>> = scene
-        .spine
+    let signals: Vec<Signal<'_, '_>> = context
+        .main_path
         .places
         .iter()
         .filter_map(|place| signal(place, expected.get(place.seen.value.as_str()).copied()))

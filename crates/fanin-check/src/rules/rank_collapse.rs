@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use fanin_network::{Node, ValueId};
+use fanin_network::operator::SoftmaxKind;
+use fanin_network::{Node, Operator, ValueId};
 use fanin_run::Observation;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::spine::{Place, Step};
+use crate::context::{Context, number};
+use crate::main_path::{Place, Step};
 use crate::{Code, Evidence, Finding, Page, Severity, Share};
 
 const CODE: Code = Code(403);
@@ -17,7 +18,7 @@ const PAGE: Page = Page {
     title: "attention makes all tokens alike (rank collapse)",
     what: "The averages that attention takes outweigh the stream they are added to, so that the tokens of a sequence become one and the same vector.",
     why: "Tokens that are alike get the same attention, the same output and the same gradient: queries and keys learn nothing, and the position of a token is lost.",
-    judged: "Expected, not measured: the mean cosine ρ between tokens, 0 at first, is carried along the spine. A \
+    judged: "Expected, not measured: the mean cosine ρ between tokens, 0 at first, is carried along the main path. A \
 softmax over T tokens whose squared weights add up to κ (measured) averages tokens to a cosine of \
 (ρ + (1 − ρ)/T)/(ρ + (1 − ρ)κ); a sum with a branch whose second moment is α² of the stream's \
 (measured) gives (ρ + α²ρ_branch)/(1 + α²); other steps keep it. Without a residual stream 1 − ρ falls \
@@ -34,19 +35,19 @@ const HOPELESS: f64 = 13.8;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    judge(scene).into_iter().collect()
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    judge(context).into_iter().collect()
 }
 
-fn judge(scene: &Scene<'_>) -> Option<Finding> {
+fn judge(context: &Context<'_>) -> Option<Finding> {
     // ln(1 − ρ), which stays exact where ρ is next to one.
     let mut distance: f64 = 0.0;
     let mut shares: Vec<(Share, &Place<'_>)> = Vec::new();
-    let trunk = scene.spine.trunk();
+    let trunk = context.main_path.trunk();
     for (at, place) in trunk.iter().enumerate() {
         let next = match place.step {
-            Step::Joint => sum(scene, trunk, at, distance),
-            Step::Neutral => direct(scene, place, distance),
+            Step::Joint => sum(context, trunk, at, distance),
+            Step::Neutral => direct(context, place, distance),
             _ => None,
         };
         let Some(next) = next else { continue };
@@ -76,7 +77,7 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
     let names: Vec<&str> = names.filter(|name| known.insert(*name)).collect();
     let mut fixes = names
         .into_iter()
-        .filter_map(|name| scene.proposal.fix(name));
+        .filter_map(|name| context.proposal.fix(name));
     Some(Finding {
         code: CODE,
         severity,
@@ -98,22 +99,22 @@ fn judge(scene: &Scene<'_>) -> Option<Finding> {
 
 /// ln(1 − ρ) after the stream and a branch of attention were added up; `None` if no branch of the
 /// sum attends.
-fn sum(scene: &Scene<'_>, trunk: &[Place<'_>], at: usize, distance: f64) -> Option<f64> {
+fn sum(context: &Context<'_>, trunk: &[Place<'_>], at: usize, distance: f64) -> Option<f64> {
     let place = trunk.get(at)?;
-    let before = trunk.get(..at)?.iter().filter_map(|p| scene.id(p.seen));
-    let spine: BTreeSet<ValueId> = before.collect();
-    let node = scene.network.node(scene.producer(place.seen)?);
+    let before = trunk.get(..at)?.iter().filter_map(|p| context.id(p.seen));
+    let main_path: BTreeSet<ValueId> = before.collect();
+    let node = context.network.node(context.producer(place.seen)?);
     let [Some(a), Some(b)] = node.inputs.as_slice() else {
         return None;
     };
-    let (stream, branch) = match (spine.contains(a), spine.contains(b)) {
+    let (stream, branch) = match (main_path.contains(a), main_path.contains(b)) {
         (true, false) => (*a, *b),
         (false, true) => (*b, *a),
         _ => return None,
     };
-    let attention = attention_of(scene, branch, &spine)?;
+    let attention = attention_of(context, branch, &main_path)?;
     let second = |id: ValueId| {
-        let seen = scene.observation(&scene.network.value(id).name)?;
+        let seen = context.observation(&context.network.value(id).name)?;
         Some(seen.forward.rms * seen.forward.rms)
     };
     let ratio = second(branch)? / second(stream)?;
@@ -127,11 +128,11 @@ fn added(stream: f64, ratio: f64, branch: f64) -> f64 {
 }
 
 /// ln(1 − ρ) after attention that no stream goes around.
-fn direct(scene: &Scene<'_>, place: &Place<'_>, distance: f64) -> Option<f64> {
-    let node = scene.network.node(scene.producer(place.seen)?);
+fn direct(context: &Context<'_>, place: &Place<'_>, distance: f64) -> Option<f64> {
+    let node = context.network.node(context.producer(place.seen)?);
     let softmax = node.inputs.iter().flatten().find_map(|&id| {
-        let producer = scene.network.node(scene.network.value(id).producer?);
-        (producer.op == "Softmax").then(|| scene.observation(&scene.network.value(id).name))?
+        let producer = context.network.node(context.network.value(id).producer?);
+        is_softmax(producer).then(|| context.observation(&context.network.value(id).name))?
     });
     Some(attended(softmax?, distance))
 }
@@ -152,24 +153,28 @@ fn averaged(tokens: f64, squares: f64, distance: f64) -> f64 {
     left.max(1e-300).ln()
 }
 
-/// The softmax on the way from the spine to a branch's end.
+fn is_softmax(node: &Node) -> bool {
+    matches!(&node.operator, Operator::Softmax(softmax) if softmax.kind == SoftmaxKind::Soft)
+}
+
+/// The softmax on the way from the main path to a branch's end.
 fn attention_of<'a>(
-    scene: &Scene<'a>,
+    context: &Context<'a>,
     branch: ValueId,
-    spine: &BTreeSet<ValueId>,
+    main_path: &BTreeSet<ValueId>,
 ) -> Option<&'a Observation> {
     let mut open = vec![branch];
     let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
-        if spine.contains(&id) || !seen.insert(id) || seen.len() > 256 {
+        if main_path.contains(&id) || !seen.insert(id) {
             continue;
         }
-        let Some(node) = scene.network.value(id).producer else {
+        let Some(node) = context.network.value(id).producer else {
             continue;
         };
-        let node: &Node = scene.network.node(node);
-        if node.op == "Softmax" {
-            return scene.observation(&scene.network.value(id).name);
+        let node: &Node = context.network.node(node);
+        if is_softmax(node) {
+            return context.observation(&context.network.value(id).name);
         }
         open.extend(node.inputs.iter().flatten());
     }

@@ -1,9 +1,9 @@
 //! F104: a residual stream that grows.
 
 use super::{Rule, scale};
-use crate::scene::{Scene, number};
-use crate::spine::Step;
-use crate::walk::{self, Departure, Direction, Point};
+use crate::context::{Context, number};
+use crate::drift::{self, Departure, Direction, Point};
+use crate::main_path::Step;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(104);
@@ -25,13 +25,13 @@ const SCALED: f64 = 0.5;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let points = walk::forward(scene);
-    let departure = walk::departure(&points, Direction::Up);
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let points = drift::forward(context);
+    let departure = drift::departure(&points, Direction::Up);
     let finding = match departure {
-        Some(departure) if explains(&departure) => Some(grave(scene, &departure)),
+        Some(departure) if explains(&departure) => Some(grave(context, &departure)),
         Some(_) => None, // F102
-        None => mild(scene, &points),
+        None => mild(context, &points),
     };
     finding.into_iter().collect()
 }
@@ -44,12 +44,12 @@ pub(super) fn explains(departure: &Departure<'_, '_>) -> bool {
     count >= 2 && growth >= 0.5 * departure.change
 }
 
-fn grave(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> Finding {
+fn grave(context: &Context<'_>, departure: &Departure<'_, '_>) -> Finding {
     let measured = departure.to.place.seen.forward.rms;
     let expected = measured * (-departure.change).exp();
     let sums = departure.shares.iter();
     let sums = sums.filter(|(place, _)| place.step == Step::Joint).count();
-    let mut fixes = scale::changes(scene, departure);
+    let mut fixes = scale::changes(context, departure);
     let fix = fixes.next();
     Finding {
         code: CODE,
@@ -68,14 +68,14 @@ fn grave(scene: &Scene<'_>, departure: &Departure<'_, '_>) -> Finding {
 }
 
 /// Growth that slows nothing yet.
-fn mild(scene: &Scene<'_>, points: &[Point<'_, '_>]) -> Option<Finding> {
+fn mild(context: &Context<'_>, points: &[Point<'_, '_>]) -> Option<Finding> {
     let is_sum = |point: &Point<'_, '_>| point.layer.is_some_and(|l| l.step == Step::Joint);
     let first = points.iter().position(is_sum)?.checked_sub(1)?;
     let last = points.iter().rposition(is_sum)?;
     let stretch = points.get(first..=last)?;
     let (from, to) = (stretch.first()?, stretch.last()?);
     let change = to.level - from.level;
-    let band = walk::band(from, to);
+    let band = drift::band(from, to);
     let sums = stretch.iter().filter(|point| is_sum(point)).count();
     if from.stretch != to.stretch || sums < 2 || change <= SCALED + band {
         return None;
@@ -87,7 +87,7 @@ fn mild(scene: &Scene<'_>, points: &[Point<'_, '_>]) -> Option<Finding> {
     });
     let weight = stretch.get(1)?.layer?.weight;
     let fixes = stretch.iter().filter(|point| is_sum(point));
-    let mut fixes = fixes.filter_map(|point| scene.proposal.fix(&point.layer?.weight?.name));
+    let mut fixes = fixes.filter_map(|point| context.proposal.fix(&point.layer?.weight?.name));
     let measured = to.place.seen.forward.rms;
     let expected = measured * (-change).exp();
     let high = expected * (SCALED + band).exp();

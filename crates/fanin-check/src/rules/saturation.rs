@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use fanin::Activation;
-use fanin_network::Parameter;
+use fanin_network::operator::Unary;
 use fanin_network::role::activation::recognize;
+use fanin_network::{Operator, Parameter};
 use fanin_run::Observation;
 use fanin_theory::units::saturated_share;
 
 use super::Rule;
-use crate::scene::{Scene, number};
-use crate::walk::{self, Direction};
+use crate::context::{Context, number};
+use crate::drift::{self, Direction};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(304);
@@ -36,19 +37,19 @@ const OPEN: f64 = 1e-3;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let layers: Vec<Layer<'_>> = scene
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let layers: Vec<Layer<'_>> = context
         .trace
         .values
         .iter()
-        .filter_map(|seen| measure(scene, seen))
+        .filter_map(|seen| measure(context, seen))
         .collect();
     let worst = layers.iter().filter(|layer| layer.is_flat());
     let Some(worst) = worst.min_by(|a, b| a.left.total_cmp(&b.left)) else {
         return Vec::new();
     };
     // Only what every way passes multiplies; what lies in a branch has a way around it.
-    let trunk = scene.spine.trunk();
+    let trunk = context.main_path.trunk();
     let passed = layers.iter().filter(|layer| {
         trunk
             .iter()
@@ -59,7 +60,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         open *= layer.left.min(1.0);
         count += 1;
     }
-    vec![worst.finding(scene, &layers, open, count)]
+    vec![worst.finding(context, &layers, open, count)]
 }
 
 /// A layer of a bounded activation.
@@ -73,16 +74,16 @@ struct Layer<'a> {
     blamed: &'a Parameter,
 }
 
-fn measure<'a>(scene: &Scene<'a>, seen: &'a Observation) -> Option<Layer<'a>> {
+fn measure<'a>(context: &Context<'a>, seen: &'a Observation) -> Option<Layer<'a>> {
     let saturated = seen.forward.saturated_fraction?;
-    let before = scene.fed(seen, 0)?;
-    let activation = activation(scene, seen, before)?;
+    let before = context.fed(seen, 0)?;
+    let activation = activation(context, seen, before)?;
     if before.forward.non_finite > 0 {
         return None;
     }
-    let made = scene.made_by(seen);
+    let made = context.made_by(seen);
     let scale = made.scale?;
-    let (now, proposed) = (scene.seen(scale)?, scene.proposed_std(scale));
+    let (now, proposed) = (context.seen(scale)?, context.proposed_std(scale));
     // A norm's scale is proposed as a constant, which has no spread: its size is one.
     let proposed = proposed.filter(|std| *std > 0.0).unwrap_or(1.0);
     let factor = if now.rms > 0.0 {
@@ -109,9 +110,16 @@ impl Layer<'_> {
         self.saturated > 0.5 && self.left < 0.5
     }
 
-    fn finding(&self, scene: &Scene<'_>, layers: &[Layer<'_>], open: f64, count: usize) -> Finding {
+    fn finding(
+        &self,
+        context: &Context<'_>,
+        layers: &[Layer<'_>],
+        open: f64,
+        count: usize,
+    ) -> Finding {
         let flat = layers.iter().filter(|layer| layer.is_flat()).count();
-        let grows = flat > 1 && walk::departure(&walk::backward(scene), Direction::Up).is_some();
+        let grows =
+            flat > 1 && drift::departure(&drift::backward(context), Direction::Up).is_some();
         let severity = if open < OPEN || grows {
             Severity::Error
         } else {
@@ -148,28 +156,32 @@ impl Layer<'_> {
                 self.expected,
                 [0.0, 1.0 - 0.5 * (1.0 - self.expected)],
             ),
-            fix: scene.proposal.fix(&self.blamed.name),
+            fix: context.proposal.fix(&self.blamed.name),
             further_fixes: further
                 .into_iter()
-                .filter_map(|name| scene.proposal.fix(name))
+                .filter_map(|name| context.proposal.fix(name))
                 .collect(),
         }
     }
 }
 
 /// The activation that a value comes out of, if it is flat on both sides and steepest at zero.
-fn activation(scene: &Scene<'_>, seen: &Observation, before: &Observation) -> Option<Activation> {
-    Some(match seen.op.as_str() {
-        "Tanh" => Activation::Tanh,
-        "Sigmoid" => Activation::Sigmoid,
-        "Softsign" => Activation::Softsign,
-        "HardSigmoid" => Activation::HardSigmoid {
-            alpha: 0.2,
-            beta: 0.5,
+fn activation(
+    context: &Context<'_>,
+    seen: &Observation,
+    before: &Observation,
+) -> Option<Activation> {
+    Some(match context.operator(seen)? {
+        Operator::Unary(Unary::Tanh) => Activation::Tanh,
+        Operator::Unary(Unary::Sigmoid) => Activation::Sigmoid,
+        Operator::Unary(Unary::Softsign) => Activation::Softsign,
+        Operator::Unary(Unary::HardSigmoid { alpha, beta }) => Activation::HardSigmoid {
+            alpha: decimal(*alpha),
+            beta: decimal(*beta),
         },
-        "Clip" => {
-            let found = recognize(scene.network, scene.id(before)?)?;
-            let own = Some(found.output) == scene.id(seen);
+        Operator::Clip(_) => {
+            let found = recognize(context.network, context.id(before)?)?;
+            let own = Some(found.output) == context.id(seen);
             let two_sided = match found.activation {
                 Activation::HardTanh => true,
                 Activation::Clip { low, high } => low < 0.0 && high > 0.0,
@@ -179,6 +191,11 @@ fn activation(scene: &Scene<'_>, seen: &Observation, before: &Observation) -> Op
         }
         _ => return None,
     })
+}
+
+/// The decimal that was meant by a number in single precision.
+fn decimal(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or_else(|_| x.into())
 }
 
 #[cfg(test)]

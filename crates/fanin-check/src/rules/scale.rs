@@ -2,16 +2,16 @@
 
 use fanin_network::Parameter;
 
-use crate::scene::{Scene, number};
-use crate::spine::Place;
-use crate::walk::{Departure, Direction};
+use crate::context::{Context, number};
+use crate::drift::{Departure, Direction};
+use crate::main_path::Place;
 use crate::{Code, Evidence, Finding, Share};
 
 /// The log of a factor that is worth a word.
 const ASIDE: f64 = 0.4;
 
 /// The finding for a departure of the forward walk.
-pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
+pub(super) fn forward(context: &Context<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
     let measured = departure.to.place.seen.forward.rms;
     let expected = departure.to.place.reference * departure.from.level.exp();
     let message = format!(
@@ -21,13 +21,17 @@ pub(super) fn forward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '
         departure.from.place.seen.node,
         number(measured),
         departure.to.place.seen.node,
-        cause(scene, departure, "signal", 0.0),
+        cause(context, departure, "signal", 0.0),
     );
-    finding(scene, code, departure, message, measured, expected)
+    finding(context, code, departure, message, measured, expected)
 }
 
 /// The finding for a departure of the backward walk.
-pub(super) fn backward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, '_>) -> Finding {
+pub(super) fn backward(
+    context: &Context<'_>,
+    code: Code,
+    departure: &Departure<'_, '_>,
+) -> Finding {
     let at = |place: &Place<'_>| {
         place
             .seen
@@ -45,13 +49,13 @@ pub(super) fn backward(scene: &Scene<'_>, code: Code, departure: &Departure<'_, 
         number(measured),
         departure.to.place.seen.node,
         cause(
-            scene,
+            context,
             departure,
             "gradient",
             (expected / at(departure.from.place)).ln(),
         ),
     );
-    finding(scene, code, departure, message, measured, expected)
+    finding(context, code, departure, message, measured, expected)
 }
 
 fn direction(departure: &Departure<'_, '_>) -> Direction {
@@ -80,9 +84,14 @@ pub(super) fn evidence(departure: &Departure<'_, '_>, measured: f64, expected: f
 }
 
 /// Who is to blame, in words. `otherwise` is the log of what takes place beside it, as pooling does.
-fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str, otherwise: f64) -> String {
+fn cause(
+    context: &Context<'_>,
+    departure: &Departure<'_, '_>,
+    what: &str,
+    otherwise: f64,
+) -> String {
     let layers = departure.layers.len();
-    let mended = changes(scene, departure).next().is_some();
+    let mended = changes(context, departure).next().is_some();
     let mut text = if departure.even {
         format!(
             "each of the {layers} layers multiplies it by {} on average{}",
@@ -124,7 +133,7 @@ fn cause(scene: &Scene<'_>, departure: &Departure<'_, '_>, what: &str, otherwise
 
 /// The parameters to change: the blamed one first, then, where the fault is even, the others.
 pub(super) fn changes(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     departure: &Departure<'_, '_>,
 ) -> impl Iterator<Item = crate::Fix> {
     let others = departure.layers.iter().filter(|_| departure.even);
@@ -137,13 +146,13 @@ pub(super) fn changes(
             names.push(&weight.name);
         }
     }
-    let head = scene.spine.head().and_then(|head| head.weight);
-    if let Some(head) = head.filter(|head| departure.even && off_like(scene, head, departure)) {
+    let head = context.main_path.head().and_then(|head| head.weight);
+    if let Some(head) = head.filter(|head| departure.even && off_like(context, head, departure)) {
         names.push(&head.name);
     }
     let fixes: Vec<_> = names
         .into_iter()
-        .filter_map(|name| scene.proposal.fix(name))
+        .filter_map(|name| context.proposal.fix(name))
         .collect();
     fixes.into_iter()
 }
@@ -153,23 +162,23 @@ pub(super) const SCHEMES: f64 = 0.896;
 
 /// Whether the head, which no walk judges, is off as the layers before it are, and by more than
 /// schemes differ: then it was drawn as they were.
-fn off_like(scene: &Scene<'_>, head: &Parameter, departure: &Departure<'_, '_>) -> bool {
-    let seen = scene.seen(head).map(|seen| seen.rms);
-    let (Some(rms), Some(std)) = (seen, scene.proposed_std(head)) else {
+fn off_like(context: &Context<'_>, head: &Parameter, departure: &Departure<'_, '_>) -> bool {
+    let seen = context.seen(head).map(|seen| seen.rms);
+    let (Some(rms), Some(std)) = (seen, context.proposed_std(head)) else {
         return false;
     };
     rms > 0.0 && std > 0.0 && (rms / std).ln() * departure.change.signum() > SCHEMES
 }
 
 fn finding(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     code: Code,
     departure: &Departure<'_, '_>,
     message: String,
     measured: f64,
     expected: f64,
 ) -> Finding {
-    let mut fixes = changes(scene, departure);
+    let mut fixes = changes(context, departure);
     let fix = fixes.next();
     Finding {
         code,

@@ -1,7 +1,7 @@
 //! F301: units that are equal and stay equal.
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(301);
@@ -18,14 +18,14 @@ const PAGE: Page = Page {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).redrawn().folds();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for seen in &scene.trace.parameters {
+    for seen in &context.trace.parameters {
         let Some(units) = &seen.units else { continue };
         let Some(gradients) = units.distinct_gradients else {
             continue;
         };
-        if scene.is_offset(seen) {
+        if context.is_offset(seen) {
             continue;
         }
         // A gradient of zero everywhere says nothing about symmetry; see F302.
@@ -33,7 +33,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
             continue;
         }
         // Dead units and shut gates have the same gradient, zero, without being the same unit.
-        let dead = (scene.dead_after(seen) * units.count as f64).round() as usize;
+        let dead = (context.dead_after(seen) * units.count as f64).round() as usize;
         let still = dead.max(units.still_gradients.unwrap_or(0));
         let gradients = (gradients + still.saturating_sub(1)).min(units.count);
         let distinct = units.distinct_weights.max(gradients);
@@ -49,14 +49,14 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(Finding {
             code: CODE,
             severity,
-            node: scene.reader(seen),
+            node: context.reader(seen),
             parameter: Some(seen.name.clone()),
             message: format!(
                 "`{}` has {} output units but only {} distinct ones, and equal units get equal gradients: they never become different",
                 seen.name, units.count, units.distinct_weights,
             ),
             evidence: Evidence::exact(units.distinct_weights as f64, count),
-            fix: scene.proposal.fix(&seen.name),
+            fix: context.proposal.fix(&seen.name),
             further_fixes: Vec::new(),
         });
     }

@@ -1,7 +1,7 @@
 //! F103: something happens that theory does not know.
 
 use super::Rule;
-use crate::scene::{Scene, number};
+use crate::context::{Context, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(103);
@@ -21,10 +21,10 @@ const MISSED: f64 = 2.0;
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let finding = scene.prediction.values.iter().find_map(|expected| {
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let finding = context.prediction.values.iter().find_map(|expected| {
         let band = expected.forward?;
-        let seen = scene.observation(&expected.value)?;
+        let seen = context.observation(&expected.value)?;
         let rms = seen.forward.rms;
         if seen.forward.non_finite > 0 || band.rms <= 0.0 {
             return None;

@@ -1,9 +1,10 @@
 //! F506: biases that a normalization takes away again.
 
-use fanin_network::{Node, Role};
+use fanin_network::operator::{Binary, Class, Norm};
+use fanin_network::{Node, Operator, Role};
 
 use super::Rule;
-use crate::scene::Scene;
+use crate::context::Context;
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(506);
@@ -20,14 +21,14 @@ const PAGE: Page = Page {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run);
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
-    let useless: Vec<_> = scene
+fn run(context: &Context<'_>) -> Vec<Finding> {
+    let useless: Vec<_> = context
         .trace
         .parameters
         .iter()
         .filter(|seen| {
-            scene.parameter(seen).is_some_and(|parameter| {
-                parameter.purpose.role == Role::Bias && is_subtracted(scene, parameter)
+            context.parameter(seen).is_some_and(|parameter| {
+                parameter.purpose.role == Role::Bias && is_subtracted(context, parameter)
             })
         })
         .collect();
@@ -47,7 +48,7 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     vec![Finding {
         code: CODE,
         severity: Severity::Note,
-        node: scene.reader(first),
+        node: context.reader(first),
         parameter: Some(first.name.clone()),
         message,
         evidence: Evidence::exact(useless.len() as f64, 0.0),
@@ -56,40 +57,31 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     }]
 }
 
-fn is_subtracted(scene: &Scene<'_>, bias: &fanin_network::Parameter) -> bool {
-    let consumers = |value| &scene.network.value(value).consumers;
+fn is_subtracted(context: &Context<'_>, bias: &fanin_network::Parameter) -> bool {
+    let consumers = |value| &context.network.value(value).consumers;
     let mut value = bias.value;
-    for _ in 0..4 {
+    loop {
         let [only] = consumers(value).as_slice() else {
             return false;
         };
-        let node = scene.network.node(*only);
+        let node = context.network.node(*only);
         if subtracts_channels(node) {
             // Its shift and statistics are not meant.
             return node.inputs.first().copied().flatten() == Some(value);
         }
-        let passes = matches!(
-            node.op.as_str(),
-            "Add"
-                | "Conv"
-                | "Gemm"
-                | "ConvTranspose"
-                | "Identity"
-                | "Reshape"
-                | "Unsqueeze"
-                | "Squeeze"
-        );
+        let class = node.operator.facts().class;
+        let passes = matches!(class, Class::Linear | Class::Arranges)
+            || node.operator == Operator::Binary(Binary::Add);
         match node.outputs.first().copied().flatten() {
             Some(output) if passes => value = output,
             _ => return false,
         }
     }
-    false
 }
 
 fn subtracts_channels(node: &Node) -> bool {
     matches!(
-        node.op.as_str(),
-        "BatchNormalization" | "InstanceNormalization"
+        node.operator,
+        Operator::Norm(Norm::Batch { .. } | Norm::Instance { .. })
     )
 }

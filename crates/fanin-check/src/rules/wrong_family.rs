@@ -6,8 +6,8 @@ use fanin::{Activation, Fans};
 use fanin_network::Parameter;
 
 use super::Rule;
+use crate::context::{Context, number};
 use crate::family::{Family, Size, fed_activation, wanted};
-use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(504);
@@ -38,13 +38,13 @@ struct Found<'a> {
 
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).explains();
 
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<(&str, String), Vec<Found<'_>>> = BTreeMap::new();
-    for seen in &scene.trace.parameters {
-        let Some(parameter) = scene.parameter(seen) else {
+    for seen in &context.trace.parameters {
+        let Some(parameter) = context.parameter(seen) else {
             continue;
         };
-        let Some((family, found)) = judge(scene, parameter) else {
+        let Some((family, found)) = judge(context, parameter) else {
             continue;
         };
         let key = (family.name(), found.activation.to_string());
@@ -52,14 +52,15 @@ fn run(scene: &Scene<'_>) -> Vec<Finding> {
     }
     let findings = groups.into_iter();
     findings
-        .filter_map(|((family, activation), found)| finding(scene, family, &activation, &found))
+        .filter_map(|((family, activation), found)| finding(context, family, &activation, &found))
         .collect()
 }
 
-fn judge<'a>(scene: &Scene<'a>, parameter: &'a Parameter) -> Option<(Family, Found<'a>)> {
+fn judge<'a>(context: &Context<'a>, parameter: &'a Parameter) -> Option<(Family, Found<'a>)> {
     let activation = fed_activation(parameter)?;
     let fans = parameter.layout.fans(&parameter.shape).ok()?;
-    let size = Size::of(scene.seen(parameter)?)?;
+    let seen = context.seen(parameter)?;
+    let size = Size::of(seen, context.factor(seen))?;
     let wanted = wanted(activation);
     let suits = wanted
         .iter()
@@ -88,7 +89,7 @@ fn suited(family: Family, activation: Activation, fans: Fans) -> f64 {
 }
 
 fn finding(
-    scene: &Scene<'_>,
+    context: &Context<'_>,
     family: &str,
     activation: &str,
     found: &[Found<'_>],
@@ -103,11 +104,11 @@ fn finding(
     };
     let mut fixes = found
         .iter()
-        .filter_map(|found| scene.proposal.fix(&found.parameter.name));
+        .filter_map(|found| context.proposal.fix(&found.parameter.name));
     Some(Finding {
         code: CODE,
         severity: Severity::Note,
-        node: scene.reader(scene.seen(first.parameter)?),
+        node: context.reader(context.seen(first.parameter)?),
         parameter: Some(first.parameter.name.clone()),
         message: format!(
             "{who} the scale of {family}, but {activation} wants {}: variance times fan_in is {}, not {}",

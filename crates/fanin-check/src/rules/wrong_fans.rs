@@ -7,8 +7,8 @@ use fanin_network::{Parameter, Role};
 use fanin_run::ParameterObservation;
 
 use super::Rule;
+use crate::context::{Context, number};
 use crate::family::{Family, Size, fed_activation, slips, wanted};
-use crate::scene::{Scene, number};
 use crate::{Code, Evidence, Finding, Page, Severity};
 
 const CODE: Code = Code(503);
@@ -39,10 +39,10 @@ const MISTAKE: f64 = 3.4;
 pub(super) const RULE: Rule = Rule::new(&PAGE, run).explains();
 
 /// Findings of the same slip, the gravest first: one is reported, the others are counted.
-fn run(scene: &Scene<'_>) -> Vec<Finding> {
+fn run(context: &Context<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-    for seen in &scene.trace.parameters {
-        if let Some((slip, finding)) = judge(scene, seen) {
+    for seen in &context.trace.parameters {
+        if let Some((slip, finding)) = judge(context, seen) {
             groups.entry(slip).or_default().push(finding);
         }
     }
@@ -88,16 +88,19 @@ fn schemes(parameter: &Parameter) -> &'static [Family] {
 }
 
 /// The kind of slip, and the finding.
-fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<(String, Finding)> {
-    let parameter = scene.parameter(seen)?;
+fn judge(context: &Context<'_>, seen: &ParameterObservation) -> Option<(String, Finding)> {
+    let parameter = context.parameter(seen)?;
     let fans = parameter.layout.fans(&parameter.shape).ok()?;
-    let size = Size::of(seen).filter(|size| size.reach <= TELLING)?;
+    let factor = context.factor(seen);
+    let size = Size::of(seen, factor).filter(|size| size.reach <= TELLING)?;
     let embedding = parameter.purpose.role == Role::Embedding;
     // A table's right scale is no matter of fans; any size within reason is in use.
     if !embedding && Family::of(&size, fans).is_some() {
         return None;
     }
-    let proposed = scene.proposed_std(parameter)?.powi(2);
+    let used = context.uses_scale(seen);
+    let proposed = context.proposed_std(parameter)? * if used { factor } else { 1.0 };
+    let proposed = proposed.powi(2);
     let off = 0.5 * (size.variance / proposed).ln();
     if off.abs() < WORTH {
         return None;
@@ -131,7 +134,7 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<(String, Find
     let finding = Finding {
         code: CODE,
         severity,
-        node: scene.reader(seen),
+        node: context.reader(seen),
         parameter: Some(seen.name.clone()),
         message: format!(
             "`{}` {:?} has the scale of {} with wrong fans: {words}; its rms is {}, {} times what its place asks for",
@@ -142,7 +145,7 @@ fn judge(scene: &Scene<'_>, seen: &ParameterObservation) -> Option<(String, Find
             number(off.exp())
         ),
         evidence: Evidence::new(seen.rms, expected, [expected / reach, expected * reach]),
-        fix: scene.proposal.fix(&seen.name),
+        fix: context.proposal.fix(&seen.name),
         further_fixes: Vec::new(),
     };
     Some((slip.to_owned(), finding))

@@ -1,10 +1,11 @@
 //! Which values depend on what the user feeds.
 
-use crate::{Network, NodeId, ValueId, ValueKind};
+use crate::operator::{Class, Unary};
+use crate::{Network, NodeId, Operator, ValueId, ValueKind};
 
 /// Whether an operator's output takes only the type of this input, not its elements.
-pub(crate) fn is_float_only_by_type(op: &str, slot: usize) -> bool {
-    op == "CastLike" && slot == 1
+pub(crate) fn is_float_only_by_type(operator: &Operator, slot: usize) -> bool {
+    matches!(operator, Operator::CastLike) && slot == 1
 }
 
 /// For every value, whether its elements depend on a graph input. Shapes do not count: they are
@@ -16,12 +17,15 @@ pub(crate) fn depends_on_input(network: &Network) -> Vec<bool> {
         .map(|value| matches!(value.kind, ValueKind::Input))
         .collect();
     for node in &network.nodes {
-        if matches!(node.op.as_str(), "Shape" | "Size" | "EyeLike") {
+        if matches!(
+            node.operator,
+            Operator::Shape { .. } | Operator::Size | Operator::EyeLike { .. }
+        ) {
             continue;
         }
         let moved = node.inputs.iter().enumerate().any(|(slot, input)| {
             input.is_some_and(|id| depends.get(id.index()).copied().unwrap_or(false))
-                && !is_float_only_by_type(&node.op, slot)
+                && !is_float_only_by_type(&node.operator, slot)
         });
         if moved {
             for output in node.outputs.iter().flatten() {
@@ -54,12 +58,14 @@ pub(super) fn feeds_sine_and_cosine(network: &Network, node: NodeId) -> bool {
         }
         for &consumer in &network.value(id).consumers {
             let consumer = network.node(consumer);
-            match consumer.op.as_str() {
-                "Sin" => sine = true,
-                "Cos" => cosine = true,
-                "Shape" => {}
-                "Identity" | "Cast" | "CastLike" | "Transpose" | "Reshape" | "Unsqueeze"
-                | "Squeeze" | "Concat" | "Expand" | "Flatten" | "Slice" | "Tile" => {
+            match &consumer.operator {
+                Operator::Unary(Unary::Sin) => sine = true,
+                Operator::Unary(Unary::Cos) => cosine = true,
+                Operator::Shape { .. } => {}
+                Operator::Concat { .. } | Operator::Slice(_) => {
+                    open.extend(consumer.outputs.iter().copied().flatten());
+                }
+                operator if matches!(operator.facts().class, Class::Arranges | Class::Repeats) => {
                     open.extend(consumer.outputs.iter().copied().flatten());
                 }
                 _ => return false,

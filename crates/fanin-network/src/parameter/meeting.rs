@@ -3,15 +3,43 @@
 use std::collections::BTreeSet;
 
 use super::flow::is_float_only_by_type;
-use crate::{Network, NodeId, ValueId, ValueKind};
+use crate::operator::{Binary, Class, Holds, Norm, Unary, Variadic};
+use crate::{Network, NodeId, Operator, ValueId, ValueKind};
 
 /// A use of a stored tensor: the first node on the way at which it meets the signal.
 #[derive(Clone, Debug)]
 pub(super) struct Meeting {
     pub(super) node: NodeId,
     pub(super) slot: usize,
-    /// Whether a sine or cosine was taken on the way: the tensor was angles.
-    pub(super) through_trigonometry: bool,
+    pub(super) way: Way,
+}
+
+/// What lay on the way from a stored tensor to where it meets the signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    /// A sine or cosine: the tensor was angles.
+    pub(super) trigonometry: bool,
+    /// A product with another stored tensor.
+    contracted: bool,
+    /// An odd number of divisions by it.
+    below: bool,
+    /// Arithmetic with other stored tensors.
+    pub(super) met_others: bool,
+}
+
+impl Way {
+    fn below(self, divides: bool) -> Self {
+        Self {
+            below: self.below != divides,
+            ..self
+        }
+    }
+
+    /// Whether the tensor comes in only as a part of a number that a weight is divided by: the
+    /// singular vectors of a spectral norm, which the forward pass keeps and no gradient reaches.
+    pub(super) fn divides(self) -> bool {
+        self.contracted && self.below
+    }
 }
 
 /// What a tensor is to the node at which it meets the signal.
@@ -43,9 +71,9 @@ pub(super) enum Slot {
 pub(super) fn meetings(network: &Network, depends: &[bool], id: ValueId) -> Vec<Meeting> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut open = vec![(id, false)];
-    while let Some((id, trigonometry)) = open.pop() {
-        if !seen.insert((id, trigonometry)) {
+    let mut open = vec![(id, Way::default())];
+    while let Some((id, way)) = open.pop() {
+        if !seen.insert((id, way)) {
             continue;
         }
         let mut consumers = network.value(id).consumers.clone();
@@ -58,69 +86,107 @@ pub(super) fn meetings(network: &Network, depends: &[bool], id: ValueId) -> Vec<
                 .flatten()
                 .any(|output| depends.get(output.index()).copied().unwrap_or(false));
             for (slot, input) in node.inputs.iter().enumerate() {
-                if *input != Some(id) || is_float_only_by_type(&node.op, slot) {
+                if *input != Some(id) || is_float_only_by_type(&node.operator, slot) {
                     continue;
                 }
                 if meets {
                     found.push(Meeting {
                         node: consumer,
                         slot,
-                        through_trigonometry: trigonometry,
+                        way,
                     });
                     continue;
                 }
-                let Some(trigonometry) = carried(&node.op, slot).map(|t| t || trigonometry) else {
+                let Some(way) = carried(&node.operator, slot, way) else {
                     continue;
                 };
-                open.extend(node.outputs.iter().flatten().map(|&o| (o, trigonometry)));
+                open.extend(node.outputs.iter().flatten().map(|&o| (o, way)));
             }
         }
     }
     found
 }
 
-/// Whether a node that sees no signal carries a tensor on: `None` if its elements do not pass,
-/// `Some(true)` if they pass as angles.
-fn carried(op: &str, slot: usize) -> Option<bool> {
-    match op {
-        "Sin" | "Cos" => Some(true),
-        "Shape" | "Size" | "ConstantOfShape" | "Range" | "Equal" | "Less" | "LessOrEqual"
-        | "Greater" | "GreaterOrEqual" | "IsNaN" | "IsInf" | "NonZero" | "ArgMax" | "ArgMin"
-        | "Floor" | "Ceil" | "Round" | "Mod" => None,
-        "Resize" | "Upsample" | "Reshape" | "Expand" | "Tile" | "Pad" | "Slice" | "Gather"
-        | "GatherElements" | "GatherND" | "Clip" | "Unsqueeze" | "Squeeze" | "CastLike" | "Pow" => {
-            (slot == 0).then_some(false)
+/// Where a tensor goes when a node that sees no signal carries it on: `None` if its elements do not
+/// pass.
+fn carried(operator: &Operator, slot: usize, way: Way) -> Option<Way> {
+    match operator {
+        Operator::Unary(Unary::Sin | Unary::Cos) => Some(Way {
+            trigonometry: true,
+            ..way
+        }),
+        Operator::Unary(Unary::Floor | Unary::Ceil | Unary::Round)
+        | Operator::Binary(Binary::Mod { .. })
+        | Operator::ConstantOfShape { .. }
+        | Operator::Range => None,
+        Operator::Unary(Unary::Reciprocal) => Some(way.below(true)),
+        Operator::Binary(Binary::Div) => Some(Way {
+            met_others: true,
+            ..way.below(slot == 1)
+        }),
+        Operator::Binary(Binary::Pow) | Operator::Clip(_) => (slot == 0).then_some(way),
+        Operator::MatMul(_) | Operator::Gemm(_) | Operator::Einsum(_) => Some(Way {
+            contracted: true,
+            met_others: true,
+            ..way
+        }),
+        Operator::Binary(_) | Operator::Variadic(_) => Some(Way {
+            met_others: true,
+            ..way
+        }),
+        _ => {
+            let class = operator.facts().class;
+            let first = class.moves() || matches!(operator, Operator::CastLike);
+            (class != Class::Looks && (slot == 0 || !first)).then_some(way)
         }
-        _ => Some(false),
     }
 }
 
 /// What the tensor is to the node of this meeting.
 pub(super) fn slot(network: &Network, meeting: &Meeting) -> Slot {
     let node = network.node(meeting.node);
-    match (node.op.as_str(), meeting.slot) {
-        ("Conv" | "ConvTranspose" | "ConvInteger", 1 | 2)
-        | ("MatMul" | "Gemm" | "Einsum" | "FusedMatMul" | "FusedGemm", _)
-        | ("PRelu", 1) => Slot::Weight,
-        ("LSTM" | "GRU" | "RNN", 1..=3) | ("LSTM", 7) => Slot::Weight,
-        ("LSTM", 5 | 6) | ("GRU" | "RNN", 5) => Slot::State,
-        ("BatchNormalization", 1 | 2)
-        | ("InstanceNormalization" | "LayerNormalization" | "GroupNormalization", 1 | 2)
-        | ("RMSNormalization" | "SimplifiedLayerNormalization", 1)
-        | ("SkipLayerNormalization" | "SkipSimplifiedLayerNormalization", 2..=4) => Slot::Affine,
-        ("BatchNormalization", 3 | 4)
-        | ("QuantizeLinear" | "DequantizeLinear" | "DynamicQuantizeLinear", _)
-        | ("RotaryEmbedding", 1..=3) => Slot::Statistic,
-        ("Gather" | "GatherND" | "GatherElements", 0) => Slot::Table,
-        ("Attention" | "MultiHeadAttention", 0..=2) => Slot::Join,
-        ("Attention", 3) | ("MultiHeadAttention", 4 | 5) => Slot::Add,
-        ("Add" | "Sum" | "BiasGelu" | "FastGelu", _) | ("Sub", 1) => Slot::Add,
+    let at = meeting.slot;
+    match (&node.operator, at) {
+        (Operator::BiasGelu { .. }, _) => return Slot::Add,
+        (Operator::Norm(Norm::Skip { .. }), 2..=4) => return Slot::Affine,
+        (Operator::QuantizeLinear(_) | Operator::DequantizeLinear(_) | Operator::Rotary(_), _) => {
+            return if at == 0 {
+                Slot::Never
+            } else {
+                Slot::Statistic
+            };
+        }
+        (Operator::GatherND { .. } | Operator::GatherElements { .. }, 0) => return Slot::Table,
+        (Operator::Attention(_), 3) | (Operator::MultiHeadAttention(_), 4 | 5) => {
+            return Slot::Add;
+        }
+        (Operator::Attention(_) | Operator::MultiHeadAttention(_), 0..=2) => return Slot::Join,
+        (Operator::Where, 1 | 2) => return Slot::Choose,
+        (Operator::Concat { .. }, _) => return Slot::Join,
+        (Operator::Binary(Binary::Mul), _) => return Slot::Multiply,
         // `1 - x` has a number on the left; a learned shift minus the mean has a vector.
-        ("Sub", 0) => Slot::Add,
-        ("Mul", _) => Slot::Multiply,
-        ("Where", 1 | 2) => Slot::Choose,
-        ("Concat", _) => Slot::Join,
-        _ => Slot::Never,
+        (Operator::Binary(Binary::Add | Binary::Sub) | Operator::Variadic(Variadic::Sum), _) => {
+            return Slot::Add;
+        }
+        _ => {}
+    }
+    let facts = node.operator.facts();
+    match facts.at(at).map(|weight| weight.holds) {
+        Some(
+            Holds::Weight
+            | Holds::InputWeight
+            | Holds::StateWeight
+            | Holds::Bias
+            | Holds::GateBias
+            | Holds::Peephole
+            | Holds::Slope,
+        ) => Slot::Weight,
+        Some(Holds::Scale | Holds::Shift) => Slot::Affine,
+        Some(Holds::RunningMean | Holds::RunningVariance) => Slot::Statistic,
+        Some(Holds::Table) => Slot::Table,
+        Some(Holds::InitialState) => Slot::State,
+        None if facts.class == Class::Linear => Slot::Weight,
+        None => Slot::Never,
     }
 }
 
@@ -128,10 +194,7 @@ pub(super) fn slot(network: &Network, meeting: &Meeting) -> Slot {
 fn root(network: &Network, mut id: ValueId) -> ValueId {
     while let Some(producer) = network.value(id).producer {
         let node = network.node(producer);
-        let plain = matches!(
-            node.op.as_str(),
-            "Identity" | "Cast" | "CastLike" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze"
-        );
+        let plain = node.operator.facts().class == Class::Arranges;
         match node.inputs.first().copied().flatten() {
             Some(input) if plain => id = input,
             _ => break,
@@ -154,8 +217,8 @@ fn partner(network: &Network, meeting: &Meeting) -> Option<ValueId> {
 pub(super) fn normalizes_input(network: &Network, meeting: &Meeting, size: usize) -> bool {
     if size > 4
         || !matches!(
-            network.node(meeting.node).op.as_str(),
-            "Sub" | "Mul" | "Add"
+            network.node(meeting.node).operator,
+            Operator::Binary(Binary::Sub | Binary::Mul | Binary::Add)
         )
     {
         return false;
@@ -172,7 +235,10 @@ pub(super) fn normalizes_input(network: &Network, meeting: &Meeting, size: usize
         let Some(producer) = network.value(id).producer.map(|p| network.node(p)) else {
             return false;
         };
-        if !matches!(producer.op.as_str(), "Sub" | "Div" | "Mul" | "Add") {
+        if !matches!(
+            producer.operator,
+            Operator::Binary(Binary::Sub | Binary::Div | Binary::Mul | Binary::Add)
+        ) {
             return false;
         }
         value = producer.inputs.iter().copied().flatten().find(|&input| {
@@ -193,8 +259,8 @@ pub(super) fn is_epsilon(network: &Network, meeting: &Meeting) -> bool {
         .flat_map(|&output| &network.value(output).consumers)
         .any(|&consumer| {
             matches!(
-                network.node(consumer).op.as_str(),
-                "Sqrt" | "Reciprocal" | "Pow"
+                network.node(consumer).operator,
+                Operator::Unary(Unary::Sqrt | Unary::Reciprocal) | Operator::Binary(Binary::Pow)
             )
         })
 }
@@ -209,19 +275,18 @@ pub(super) fn is_rotation(network: &Network, depends: &[bool], meeting: &Meeting
             .producer
             .map(|p| network.node(p))
             .is_some_and(|node| {
-                node.op == "Concat"
+                matches!(node.operator, Operator::Concat { .. })
                     && node.inputs.iter().flatten().any(|&input| {
                         let input = root(network, input);
-                        network
-                            .value(input)
-                            .producer
-                            .is_some_and(|p| network.node(p).op == "Neg")
+                        network.value(input).producer.is_some_and(|p| {
+                            network.node(p).operator == Operator::Unary(Unary::Neg)
+                        })
                     })
             })
     };
     let signal_of = |node: NodeId| {
         let node = network.node(node);
-        if node.op != "Mul" {
+        if node.operator != Operator::Binary(Binary::Mul) {
             return None;
         }
         let mut signals = node
@@ -243,7 +308,7 @@ pub(super) fn is_rotation(network: &Network, depends: &[bool], meeting: &Meeting
     };
     network.value(output).consumers.iter().any(|&consumer| {
         let sum = network.node(consumer);
-        sum.op == "Add"
+        sum.operator == Operator::Binary(Binary::Add)
             && sum.inputs.iter().flatten().any(|&input| {
                 input != output
                     && network

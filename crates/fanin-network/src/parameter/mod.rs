@@ -109,6 +109,10 @@ fn size(network: &Network, id: ValueId) -> Option<usize> {
 
 fn verdict(network: &Network, depends: &[bool], values: &Values, id: ValueId) -> Verdict {
     let meetings = meetings(network, depends, id);
+    let wide = size(network, id).is_none_or(|n| n > 1);
+    if wide && !meetings.is_empty() && meetings.iter().all(|m| m.way.divides()) {
+        return Verdict::Buffer;
+    }
     meetings
         .iter()
         .map(|meeting| judge(network, depends, values, id, meeting))
@@ -126,7 +130,7 @@ fn judge(
 ) -> Verdict {
     use meeting::Slot;
 
-    if meeting.through_trigonometry {
+    if meeting.way.trigonometry {
         return Verdict::Buffer;
     }
     let slot = meeting::slot(network, meeting);
@@ -141,7 +145,10 @@ fn judge(
     if single {
         // A number of the formula, unless a person named it or the operator can only mean a weight.
         let learned = match slot {
-            Slot::Weight | Slot::Affine => value.origin == Origin::Initializer,
+            // A factor on a weight may be either, as one on the signal may.
+            Slot::Weight | Slot::Affine if !meeting.way.met_others => {
+                value.origin == Origin::Initializer
+            }
             _ => value.origin == Origin::Initializer && !generated,
         };
         let learned = learned && !(slot == Slot::Add && meeting::is_epsilon(network, meeting));

@@ -143,7 +143,7 @@ pub(super) fn aliases(network: &Network, id: ValueId) -> Vec<String> {
     while let Some(id) = open.pop() {
         for &consumer in &network.value(id).consumers {
             let node = network.node(consumer);
-            if node.op != "Identity" {
+            if node.operator != crate::Operator::Identity {
                 continue;
             }
             for output in node.outputs.iter().copied().flatten() {

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fanin::Activation;
 
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::{Feeds, Role, layout};
-use crate::{Attribute, Network, Node, NodeId, ValueId};
+use crate::operator::{Binary, Setting, Unary, Variadic};
+use crate::{Network, Node, NodeId, Operator, ValueId};
 
 /// An activation found in the graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +111,7 @@ impl Spelling {
                     || consumers.is_empty()
                     || consumers.iter().any(|consumer| {
                         !self.nodes.contains(consumer)
-                            && !super::op::only_looks(&network.node(*consumer).op)
+                            && !super::op::only_looks(network.node(*consumer))
                     })
             })
             .collect();
@@ -177,7 +178,7 @@ impl Spelling {
 }
 
 /// The number a value is known to be everywhere.
-pub(super) fn number(network: &Network, id: ValueId) -> Option<f64> {
+pub(crate) fn number(network: &Network, id: ValueId) -> Option<f64> {
     let tensor = network.constant(id)?;
     let elements = tensor.to_f32();
     let first = *elements.first()?;
@@ -218,86 +219,107 @@ fn evaluate(
         }
         Some(result)
     };
-    let a = &node.attributes;
-    let float = |name: &str, default: f32| f64::from(a.float(name, default));
-    match node.op.as_str() {
-        "Identity" | "Dropout" | "Cast" | "CastLike" => operand(0),
-        "Add" | "Sum" => fold(&|x, y| x + y),
-        "Sub" => fold(&|x, y| x - y),
-        "Mul" => fold(&|x, y| x * y),
-        "Div" => fold(&|x, y| x / y),
-        "Max" => fold(&f64::max),
-        "Min" => fold(&f64::min),
-        "Pow" => fold(&f64::powf),
-        "Neg" => unary(&|x| -x),
-        "Abs" => unary(&f64::abs),
-        "Exp" => unary(&f64::exp),
-        "Log" => unary(&f64::ln),
-        "Sqrt" => unary(&f64::sqrt),
-        "Reciprocal" => unary(&|x| 1.0 / x),
-        "Erf" => unary(&|x| Activation::Erf.eval(x)),
-        "Sin" => unary(&f64::sin),
-        "Tanh" => unary(&f64::tanh),
-        "Sigmoid" => unary(&sigmoid),
-        "Relu" => unary(&|x| x.max(0.0)),
-        "Softplus" => unary(&softplus),
-        "Softsign" => unary(&|x| x / (1.0 + x.abs())),
-        "Mish" => unary(&|x| x * softplus(x).tanh()),
-        "LeakyRelu" => {
-            let slope = float("alpha", 0.01);
-            unary(&|x| if x < 0.0 { slope * x } else { x })
+    match &node.operator {
+        Operator::Identity | Operator::Dropout(_) | Operator::Cast { .. } | Operator::CastLike => {
+            operand(0)
         }
-        "ThresholdedRelu" => {
-            let alpha = float("alpha", 1.0);
-            unary(&|x| if x > alpha { x } else { 0.0 })
-        }
-        "Elu" => {
-            let alpha = float("alpha", 1.0);
-            unary(&|x| if x < 0.0 { alpha * x.exp_m1() } else { x })
-        }
-        "Celu" => {
-            let alpha = float("alpha", 1.0);
-            unary(&|x| x.max(0.0) + (alpha * (x / alpha).exp_m1()).min(0.0))
-        }
-        "Selu" => {
-            let alpha = float("alpha", 1.673_263_2);
-            let gamma = float("gamma", 1.050_701);
-            unary(&|x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
-        }
-        "HardSigmoid" => {
-            let (alpha, beta) = (float("alpha", 0.2), float("beta", 0.5));
-            unary(&|x| (alpha * x + beta).clamp(0.0, 1.0))
-        }
-        "HardSwish" => unary(&|x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
-        "Swish" => {
-            let alpha = float("alpha", 1.0);
-            unary(&|x| x * sigmoid(alpha * x))
-        }
-        "QuickGelu" => {
-            let alpha = float("alpha", 1.702);
-            unary(&|x| x * sigmoid(alpha * x))
-        }
-        "Gelu" if a.str("approximate", "none") == "tanh" => {
+        Operator::Binary(Binary::Add) | Operator::Variadic(Variadic::Sum) => fold(&|x, y| x + y),
+        Operator::Binary(Binary::Sub) => fold(&|x, y| x - y),
+        Operator::Binary(Binary::Mul) => fold(&|x, y| x * y),
+        Operator::Binary(Binary::Div) => fold(&|x, y| x / y),
+        Operator::Binary(Binary::Pow) => fold(&f64::powf),
+        Operator::Variadic(Variadic::Max) => fold(&f64::max),
+        Operator::Variadic(Variadic::Min) => fold(&f64::min),
+        Operator::BiasGelu { tanh: true } if node.inputs.iter().flatten().count() == 1 => {
             unary(&|x| Activation::GeluTanh.eval(x))
         }
-        "Gelu" => unary(&|x| Activation::Gelu.eval(x)),
-        "FastGelu" if node.inputs.iter().flatten().count() == 1 => {
-            unary(&|x| Activation::GeluTanh.eval(x))
-        }
-        "Clip" => {
-            let bound = |slot: usize, name: &str, default: f64| match node.inputs.get(slot) {
-                Some(Some(id)) => number(network, *id),
-                _ => match a.get(name) {
-                    Some(Attribute::Float(x)) => Some(f64::from(*x)),
-                    _ => Some(default),
+        Operator::Clip(clip) => {
+            // A bound that is not known leaves the curve unknown.
+            let bound = |setting: &Setting<f32>, open: f64| match setting {
+                Setting::Given(x) => Some(f64::from(*x)),
+                Setting::Absent => Some(open),
+                Setting::Input(slot) => match node.input(*slot) {
+                    Some(id) => number(network, id),
+                    None => Some(open),
                 },
             };
-            let low = bound(1, "min", f64::NEG_INFINITY)?;
-            let high = bound(2, "max", f64::INFINITY)?;
+            let low = bound(&clip.low, f64::NEG_INFINITY)?;
+            let high = bound(&clip.high, f64::INFINITY)?;
             unary(&|x| x.max(low).min(high))
+        }
+        Operator::Unary(function) => {
+            let curve = curve(*function)?;
+            unary(&*curve)
         }
         _ => None,
     }
+}
+
+/// The curve of a function of each element that activations are spelled with.
+fn curve(function: Unary) -> Option<Box<dyn Fn(f64) -> f64>> {
+    let wide = f64::from;
+    Some(match function {
+        Unary::Neg => Box::new(|x: f64| -x),
+        Unary::Abs => Box::new(f64::abs),
+        Unary::Exp => Box::new(f64::exp),
+        Unary::Log => Box::new(f64::ln),
+        Unary::Sqrt => Box::new(f64::sqrt),
+        Unary::Reciprocal => Box::new(|x| 1.0 / x),
+        Unary::Erf => Box::new(|x| Activation::Erf.eval(x)),
+        Unary::Sin => Box::new(f64::sin),
+        Unary::Tanh => Box::new(f64::tanh),
+        Unary::Sigmoid => Box::new(sigmoid),
+        Unary::Relu => Box::new(|x| x.max(0.0)),
+        Unary::Softplus => Box::new(softplus),
+        Unary::Softsign => Box::new(|x| x / (1.0 + x.abs())),
+        Unary::Mish => Box::new(|x| x * softplus(x).tanh()),
+        Unary::LeakyRelu { alpha } => {
+            let slope = wide(alpha);
+            Box::new(move |x| if x < 0.0 { slope * x } else { x })
+        }
+        Unary::ThresholdedRelu { alpha } => {
+            let alpha = wide(alpha);
+            Box::new(move |x| if x > alpha { x } else { 0.0 })
+        }
+        Unary::Elu { alpha } => {
+            let alpha = wide(alpha);
+            Box::new(move |x| if x < 0.0 { alpha * x.exp_m1() } else { x })
+        }
+        Unary::Celu { alpha } => {
+            let alpha = wide(alpha);
+            Box::new(move |x| x.max(0.0) + (alpha * (x / alpha).exp_m1()).min(0.0))
+        }
+        Unary::Selu { alpha, gamma } => {
+            let (alpha, gamma) = (wide(alpha), wide(gamma));
+            Box::new(move |x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
+        }
+        Unary::HardSigmoid { alpha, beta } => {
+            let (alpha, beta) = (wide(alpha), wide(beta));
+            Box::new(move |x| (alpha * x + beta).clamp(0.0, 1.0))
+        }
+        Unary::HardSwish => Box::new(|x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+        Unary::Swish { alpha } => {
+            let alpha = wide(alpha);
+            Box::new(move |x| x * sigmoid(alpha * x))
+        }
+        Unary::Gelu { tanh: true } => Box::new(|x| Activation::GeluTanh.eval(x)),
+        Unary::Gelu { tanh: false } => Box::new(|x| Activation::Gelu.eval(x)),
+        Unary::Acos
+        | Unary::Acosh
+        | Unary::Asin
+        | Unary::Asinh
+        | Unary::Atan
+        | Unary::Atanh
+        | Unary::Ceil
+        | Unary::Cos
+        | Unary::Cosh
+        | Unary::Floor
+        | Unary::Round
+        | Unary::Shrink { .. }
+        | Unary::Sign
+        | Unary::Sinh
+        | Unary::Tan => return None,
+    })
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -420,14 +442,14 @@ fn candidates(curve: &[f64]) -> Vec<Activation> {
 }
 
 /// The slope of a learned activation.
-pub(super) fn slope(view: &View<'_>, found: &Use) -> Option<Verdict> {
+pub(super) fn slope(view: &View<'_>, found: &Use) -> Option<Reading> {
     let node = view.network.node(found.node);
-    if node.op != "PRelu" || found.slot != 1 {
+    if node.operator != Operator::PRelu || found.slot != 1 {
         return None;
     }
-    Some(Verdict {
+    Some(Reading {
         feeds: Feeds::Linear,
-        ..Verdict::new(
+        ..Reading::new(
             Role::ActivationSlope,
             layout::vector(found.rank),
             format!("slope of the learned activation `{}`", node.name),

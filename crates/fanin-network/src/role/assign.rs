@@ -1,15 +1,10 @@
 //! Asks every matcher what each parameter is for.
 
-use super::attention::Attentions;
-use super::residual::Streams;
-use super::uses::{Use, Verdict, uses};
-use super::view::View;
-use super::{
-    Feeds, Purpose, Role, activation, attention, convolution, embedding, layout, linear,
-    normalization, recurrent, residual,
-};
+use super::study::Study;
+use super::uses::{Reading, Use};
+use super::{Feeds, Purpose, Role, layout};
 use crate::parameter::Values;
-use crate::{Network, NetworkError, NodeId};
+use crate::{Network, NetworkError, Parameter};
 
 /// Fills layout and purpose of every parameter. Shapes must be known ([`crate::infer`]).
 ///
@@ -30,124 +25,93 @@ pub fn assign(network: &mut Network) -> Result<(), NetworkError> {
 }
 
 fn answers(network: &Network) -> Vec<(fanin::Layout, Purpose)> {
-    let view = View::of(network);
-    let streams = Streams::of(&view);
-    let attentions = Attentions::of(&view, &streams);
-    let all: Vec<Vec<Use>> = network
-        .parameters
-        .iter()
-        .map(|parameter| uses(&view, parameter.value))
-        .collect();
-    let unrolled: Vec<Option<Verdict>> = all
-        .iter()
-        .map(|found| recurrent::unrolled(&view, &streams, found))
-        .collect();
-    let states: Vec<NodeId> = all
-        .iter()
-        .zip(&unrolled)
-        .filter(|(_, verdict)| verdict.is_some())
-        .flat_map(|(found, _)| found.iter().map(|u| u.node))
-        .collect();
-
+    let study = Study::of(network);
     network
         .parameters
         .iter()
-        .zip(&all)
-        .zip(unrolled)
-        .map(|((parameter, found), unrolled)| {
-            let node = found
-                .first()
-                .map(|first| network.node(first.node).name.clone())
-                .unwrap_or_default();
-            let mut verdicts: Vec<Verdict> = match unrolled {
-                Some(verdict) => vec![verdict],
-                None => found
-                    .iter()
-                    .map(|one| {
-                        let mut verdict = ask(&view, &streams, &attentions, one);
-                        if recurrent::joins_state(&view, &states, &verdict, one.node) {
-                            verdict.role = Role::RecurrentInput;
-                            verdict.because =
-                                String::from("from the input to the state, steps written out");
-                            let width = network
-                                .output(one.node)
-                                .and_then(|output| view.shape(output).last().copied());
-                            verdict.recurrent =
-                                width.map(|width| (super::RecurrentKind::Rnn, width));
-                        }
-                        verdict
-                    })
-                    .collect(),
-            };
-            let speaker = speaker(&verdicts);
-            let mut roles: Vec<Role> = verdicts
-                .iter()
-                .map(|v| v.role)
-                .filter(|&role| has_matrix(role))
-                .collect();
-            roles.dedup();
-            let tied = roles.iter().any(|role| Some(role) != roles.first());
-            let mixed = verdicts
-                .iter()
-                .any(|v| Some(v.feeds) != verdicts.first().map(|f| f.feeds));
-            let others: Vec<String> = verdicts
-                .iter()
-                .enumerate()
-                .filter(|&(k, v)| {
-                    k != speaker && verdicts.get(speaker).is_some_and(|p| p.role != v.role)
-                })
-                .map(|(_, v)| v.role.to_string())
-                .collect();
-            let residual = verdicts.iter().filter_map(|v| v.residual_branches).max();
-            let mut verdict = if verdicts.is_empty() {
-                Verdict::new(
-                    Role::Other,
-                    layout::by_rank(&parameter.shape),
-                    String::from("no operation that depends on the input uses it"),
-                )
-            } else {
-                verdicts.swap_remove(speaker)
-            };
-            if verdict.role == Role::Other {
-                verdict.layout = layout::by_rank(&parameter.shape);
-            }
-            if tied {
-                let mut names = others;
-                names.sort();
-                names.dedup();
-                verdict.because = format!("{}; also used as {}", verdict.because, names.join(", "));
-            }
-            let feeds = if mixed && !tied {
-                Feeds::Mixed
-            } else {
-                verdict.feeds
-            };
-            (
-                verdict.layout,
-                Purpose {
-                    role: verdict.role,
-                    feeds,
-                    norm_follows: verdict.norm_follows,
-                    residual_branches: residual,
-                    tied,
-                    recurrent: verdict.recurrent,
-                    forget_gate: verdict.forget_gate,
-                    node,
-                    because: verdict.because,
-                },
-            )
-        })
+        .zip(&study.view.uses)
+        .zip(study.readings)
+        .map(|((parameter, found), readings)| answer(network, parameter, found, readings))
         .collect()
+}
+
+fn answer(
+    network: &Network,
+    parameter: &Parameter,
+    found: &[Use],
+    mut readings: Vec<Reading>,
+) -> (fanin::Layout, Purpose) {
+    let node = found
+        .first()
+        .map(|first| network.node(first.node).name.clone())
+        .unwrap_or_default();
+    let speaker = speaker(&readings);
+    // Of a stack each matrix has its own role; one used twice is tied.
+    let mut matrices = found
+        .iter()
+        .zip(&readings)
+        .filter(|(_, reading)| has_matrix(reading.role));
+    let first = matrices.next();
+    let tied = first.is_some_and(|(first, own)| {
+        matrices.any(|(other, reading)| reading.role != own.role && first.overlaps(other))
+    });
+    let mixed = readings
+        .iter()
+        .any(|v| Some(v.feeds) != readings.first().map(|f| f.feeds));
+    let others: Vec<String> = readings
+        .iter()
+        .enumerate()
+        .filter(|&(k, v)| k != speaker && readings.get(speaker).is_some_and(|p| p.role != v.role))
+        .map(|(_, v)| v.role.to_string())
+        .collect();
+    let residual = readings.iter().filter_map(|v| v.residual_branches).max();
+    let mut reading = if readings.is_empty() {
+        Reading::new(
+            Role::Other,
+            layout::by_rank(&parameter.shape),
+            String::from("no operation that depends on the input uses it"),
+        )
+    } else {
+        readings.swap_remove(speaker)
+    };
+    if reading.role == Role::Other {
+        reading.layout = layout::by_rank(&parameter.shape);
+    }
+    if tied {
+        let mut names = others;
+        names.sort();
+        names.dedup();
+        reading.because = format!("{}; also used as {}", reading.because, names.join(", "));
+    }
+    let feeds = if mixed && !tied {
+        Feeds::Mixed
+    } else {
+        reading.feeds
+    };
+    (
+        reading.layout,
+        Purpose {
+            role: reading.role,
+            feeds,
+            norm_follows: reading.norm_follows,
+            residual_branches: residual,
+            tied,
+            recurrent: reading.recurrent,
+            forget_gate: reading.forget_gate,
+            node,
+            because: reading.because,
+        },
+    )
 }
 
 /// Which use speaks for the parameter: a table outranks the head it is tied to; else the role that
 /// most uses give, the first of those.
-fn speaker(verdicts: &[Verdict]) -> usize {
-    let count = |role: Role| verdicts.iter().filter(|v| v.role == role).count();
-    if let Some(table) = verdicts.iter().position(|v| v.role == Role::Embedding) {
+fn speaker(readings: &[Reading]) -> usize {
+    let count = |role: Role| readings.iter().filter(|v| v.role == role).count();
+    if let Some(table) = readings.iter().position(|v| v.role == Role::Embedding) {
         return table;
     }
-    verdicts
+    readings
         .iter()
         .enumerate()
         .filter(|(_, v)| v.role != Role::Other)
@@ -170,29 +134,6 @@ fn has_matrix(role: Role) -> bool {
             | Role::GateValue
             | Role::OutputHead
     )
-}
-
-fn ask(view: &View<'_>, streams: &Streams, attentions: &Attentions, one: &Use) -> Verdict {
-    recurrent::operator(view, one)
-        .or_else(|| convolution::weight(view, streams, attentions, one))
-        .or_else(|| activation::slope(view, one))
-        .or_else(|| attention::bias(view, attentions, one))
-        .or_else(|| normalization::affine(view, streams, one))
-        .or_else(|| linear::weight(view, streams, attentions, one))
-        .or_else(|| linear::bias(view, streams, one))
-        .or_else(|| embedding::table(view, one))
-        .or_else(|| residual::scale(view, streams, one))
-        .unwrap_or_else(|| {
-            let node = view.network.node(one.node);
-            Verdict::new(
-                Role::Other,
-                layout::by_rank(&[]),
-                format!(
-                    "{} `{}` uses it in a way that tells no role; axes guessed from its rank",
-                    node.op, node.name
-                ),
-            )
-        })
 }
 
 /// Marks an embedding and an output head that hold the same numbers, the one perhaps transposed:

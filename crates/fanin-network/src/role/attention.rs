@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::residual::Streams;
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::sources;
 use super::{Role, layout, op};
-use crate::{NodeId, ValueId};
+use crate::operator::{Binary, SoftmaxKind, Unary, Variadic};
+use crate::{Node, NodeId, Operator, ValueId};
 
 /// What a layer is to attention.
 #[derive(Clone, Debug, Default)]
@@ -90,10 +91,14 @@ impl Attentions {
         let mut all = Self::default();
         for index in 0..view.network.nodes.len() {
             let id = NodeId::from(index);
-            let heart = match view.network.node(id).op.as_str() {
-                "Softmax" => all.around_softmax(view, id),
-                "Attention" | "MultiHeadAttention" | "GroupQueryAttention" => operator(view, id),
-                _ => None,
+            let node = view.network.node(id);
+            let heart = if matches!(&node.operator, Operator::Softmax(s) if s.kind == SoftmaxKind::Soft)
+            {
+                all.around_softmax(view, id)
+            } else if op::attends(node) {
+                operator(view, id)
+            } else {
+                None
             };
             if let Some(heart) = heart {
                 all.enter(view, streams, &heart);
@@ -149,27 +154,20 @@ impl Attentions {
             let producer = network.value(id).producer?;
             let node = network.node(producer);
             let signals = view.signals(producer);
-            match node.op.as_str() {
-                "MatMul" | "Einsum" | "FusedMatMul" if signals.len() == 2 => break producer,
-                "Add" | "Sub" | "Where" => {
-                    between.push(producer);
-                    // A mask made of the input's padding is a signal, too; the scores are the
-                    // operand that comes from a contraction.
-                    id = *signals
-                        .iter()
-                        .find(|&&operand| leads_to_contraction(view, operand))?;
-                }
-                "Mul" | "Div" => {
-                    between.push(producer);
-                    id = *signals
-                        .iter()
-                        .find(|&&operand| leads_to_contraction(view, operand))?;
-                }
-                name if op::rearranges(name) || matches!(name, "Clip" | "Tanh" | "Max" | "Min") => {
-                    between.push(producer);
-                    id = *signals.first()?;
-                }
-                _ => return None,
+            if contracts(node) && signals.len() == 2 {
+                break producer;
+            }
+            between.push(producer);
+            if op::shifts(node) || op::scales(node) || node.operator == Operator::Where {
+                // A mask made of the input's padding is a signal, too; the scores are the operand
+                // that comes from a contraction.
+                id = *signals
+                    .iter()
+                    .find(|&&operand| leads_to_contraction(view, operand))?;
+            } else if op::rearranges(node) || bounds(node) {
+                id = *signals.first()?;
+            } else {
+                return None;
             }
         };
         // On to the contraction with the value.
@@ -183,14 +181,14 @@ impl Attentions {
             }
             for &consumer in &network.value(id).consumers {
                 let node = network.node(consumer);
-                match node.op.as_str() {
-                    "MatMul" | "Einsum" | "FusedMatMul" if view.signals(consumer).len() == 2 => {
-                        break 'found (consumer, id);
-                    }
-                    name if op::rearranges(name) || matches!(name, "Where" | "Mul" | "Expand") => {
-                        open.extend(node.outputs.iter().copied().flatten());
-                    }
-                    _ => {}
+                if contracts(node) && view.signals(consumer).len() == 2 {
+                    break 'found (consumer, id);
+                }
+                if op::rearranges(node)
+                    || op::is_mul(node)
+                    || matches!(node.operator, Operator::Where | Operator::Expand)
+                {
+                    open.extend(node.outputs.iter().copied().flatten());
                 }
             }
         };
@@ -214,6 +212,21 @@ impl Attentions {
     }
 }
 
+/// A product of matrices without a sum of its own, as scores and contexts are.
+fn contracts(node: &Node) -> bool {
+    matches!(node.operator, Operator::MatMul(_) | Operator::Einsum(_))
+}
+
+/// Bounds scores.
+fn bounds(node: &Node) -> bool {
+    matches!(
+        node.operator,
+        Operator::Clip(_)
+            | Operator::Unary(Unary::Tanh)
+            | Operator::Variadic(Variadic::Max | Variadic::Min)
+    )
+}
+
 /// Whether a value comes from a contraction of two signals through scaling and masks.
 fn leads_to_contraction(view: &View<'_>, id: ValueId) -> bool {
     /// Scores have a handful of operations before the softmax.
@@ -227,17 +240,17 @@ fn leads_to_contraction(view: &View<'_>, id: ValueId) -> bool {
         let Some(producer) = view.network.value(id).producer else {
             continue;
         };
-        let name = view.network.node(producer).op.as_str();
+        let node = view.network.node(producer);
         let signals = view.signals(producer);
-        if matches!(name, "MatMul" | "Einsum" | "FusedMatMul") {
+        if contracts(node) {
             if signals.len() == 2 {
                 return true;
             }
-        } else if op::rearranges(name)
-            || matches!(
-                name,
-                "Add" | "Sub" | "Mul" | "Div" | "Where" | "Clip" | "Tanh" | "Max" | "Min"
-            )
+        } else if op::rearranges(node)
+            || op::shifts(node)
+            || op::scales(node)
+            || bounds(node)
+            || node.operator == Operator::Where
         {
             open.extend(signals);
         }
@@ -250,27 +263,24 @@ fn leads_to_contraction(view: &View<'_>, id: ValueId) -> bool {
 fn normalizes_rows_of_left(view: &View<'_>, scores: NodeId, softmax: NodeId) -> bool {
     let network = view.network;
     let node = network.node(scores);
-    if node.op == "Einsum" {
-        let equation: String = node
-            .attributes
-            .str("equation", "")
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect();
-        if let Some((operands, result)) = equation.split_once("->")
-            && let Some((left, _)) = operands.split_once(',')
+    if let Operator::Einsum(einsum) = &node.operator {
+        if let Some((operands, result)) = einsum.terms()
+            && let [left, _, ..] = operands[..]
             && let Some(last) = result.chars().last()
         {
             return !left.contains(last);
         }
         return true;
     }
-    let softmax = network.node(softmax);
-    let axis = softmax.attributes.int("axis", -1);
+    let Operator::Softmax(softmax) = &network.node(softmax).operator else {
+        return true;
+    };
     let rank = network
         .output(scores)
         .map_or(0, |output| view.shape(output).len());
-    axis == -1 || usize::try_from(axis) == Ok(rank.saturating_sub(1)) || softmax.opset < 13
+    softmax.axis == -1
+        || usize::try_from(softmax.axis) == Ok(rank.saturating_sub(1))
+        || softmax.flattened
 }
 
 fn operator(view: &View<'_>, id: NodeId) -> Option<Heart> {
@@ -298,9 +308,10 @@ fn takers(view: &View<'_>, output: ValueId) -> Vec<NodeId> {
             let node = network.node(consumer);
             if view.is_layer(consumer) {
                 found.push(consumer);
-            } else if op::moves(&node.op)
-                || op::normalizes(&node.op)
-                || matches!(node.op.as_str(), "Mul" | "Concat")
+            } else if op::moves(node)
+                || op::normalizes(node)
+                || op::is_mul(node)
+                || matches!(node.operator, Operator::Concat { .. })
             {
                 open.extend(node.outputs.iter().copied().flatten());
             }
@@ -312,27 +323,28 @@ fn takers(view: &View<'_>, output: ValueId) -> Vec<NodeId> {
 }
 
 /// What is added to the scores: relative positions.
-pub(super) fn bias(view: &View<'_>, attentions: &Attentions, found: &Use) -> Option<Verdict> {
+pub(super) fn bias(view: &View<'_>, attentions: &Attentions, found: &Use) -> Option<Reading> {
     let node = view.network.node(found.node);
-    let added = match node.op.as_str() {
-        "Add" | "Sub" | "Where" => attentions.is_score(found.node),
-        "Attention" => found.slot == 3,
-        "MultiHeadAttention" => found.slot == 5,
-        _ => false,
+    let added = match &node.operator {
+        Operator::Where => attentions.is_score(found.node),
+        Operator::Attention(_) => found.slot == 3,
+        Operator::MultiHeadAttention(_) => found.slot == 5,
+        _ => op::shifts(node) && attentions.is_score(found.node),
     };
+    let is_add = |node: &Node| node.operator == Operator::Binary(Binary::Add);
     // The table may reach the scores in a sum with a mask.
     let added = added
-        || matches!(node.op.as_str(), "Add" | "Where")
+        || (is_add(node) || node.operator == Operator::Where)
             && view.network.output(found.node).is_some_and(|output| {
                 view.network
                     .value(output)
                     .consumers
                     .iter()
-                    .any(|&c| attentions.is_score(c) && view.network.node(c).op == "Add")
+                    .any(|&c| attentions.is_score(c) && is_add(view.network.node(c)))
                     && !leads_to_contraction(view, output)
             });
     added.then(|| {
-        Verdict::new(
+        Reading::new(
             Role::AttentionBias,
             layout::vector(found.rank),
             format!("added to the attention scores at `{}`", node.name),

@@ -1,18 +1,18 @@
 //! Tables: rows picked by ids, rows per position, tokens of their own.
 
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
-use super::{Role, layout};
-use crate::{ValueId, ValueKind};
+use super::{Role, layout, op};
+use crate::{Operator, ValueId, ValueKind};
 
 /// A table whose rows are picked, or rows added to or laid beside the signal.
-pub(super) fn table(view: &View<'_>, found: &Use) -> Option<Verdict> {
+pub(super) fn table(view: &View<'_>, found: &Use) -> Option<Reading> {
     let network = view.network;
     let node = network.node(found.node);
     let embedding =
-        |role, because: String| Some(Verdict::new(role, layout::embedding(found.rank), because));
-    match (node.op.as_str(), found.slot) {
-        ("Gather" | "GatherND", 0) => {
+        |role, because: String| Some(Reading::new(role, layout::embedding(found.rank), because));
+    match (&node.operator, found.slot) {
+        (Operator::Gather { .. } | Operator::GatherND { .. }, 0) => {
             let ids = network.input(found.node, 1)?;
             if counts_positions(view, ids) {
                 embedding(
@@ -26,9 +26,9 @@ pub(super) fn table(view: &View<'_>, found: &Use) -> Option<Verdict> {
                 )
             }
         }
-        ("Add" | "Sub" | "Sum", _) => {
+        _ if op::adds(node) || op::shifts(node) => {
             // Ids that are all the same pick a type, ids that count pick a position.
-            if let Some(ids) = found.picked_by
+            if let Some(ids) = found.part.picked_by
                 && network.constant(ids).is_some_and(|ids| {
                     let ids = ids.to_f32();
                     ids.len() > 1 && ids.iter().all(|&id| Some(&id) == ids.first())
@@ -43,15 +43,15 @@ pub(super) fn table(view: &View<'_>, found: &Use) -> Option<Verdict> {
                 );
             }
             let wide = view.shape(found.value).iter().filter(|&&d| d > 1).count();
-            (wide >= 2 || found.picked_by.is_some()).then(|| {
-                Verdict::new(
+            (wide >= 2 || found.part.picked_by.is_some()).then(|| {
+                Reading::new(
                     Role::PositionEmbedding,
                     layout::rows(found.rank),
                     format!("rows added per position at `{}`", node.name),
                 )
             })
         }
-        ("Concat", _) => Some(Verdict::new(
+        (Operator::Concat { .. }, _) => Some(Reading::new(
             Role::PositionEmbedding,
             layout::rows(found.rank),
             format!(
@@ -59,7 +59,7 @@ pub(super) fn table(view: &View<'_>, found: &Use) -> Option<Verdict> {
                 node.name
             ),
         )),
-        ("Where", 1 | 2) => Some(Verdict::new(
+        (Operator::Where, 1 | 2) => Some(Reading::new(
             Role::PositionEmbedding,
             layout::rows(found.rank),
             format!("a token put in the place of others at `{}`", node.name),
@@ -79,7 +79,7 @@ fn counts_positions(view: &View<'_>, ids: ValueId) -> bool {
         let Some(node) = view.producer(id) else {
             return false;
         };
-        if node.op == "CumSum" {
+        if matches!(node.operator, Operator::CumSum { .. }) {
             return true;
         }
         let Some(&signal) = value

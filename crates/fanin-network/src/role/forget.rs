@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::op::moves;
 use super::view::View;
 use crate::evaluate::{LARGEST_RESULT, evaluate};
-use crate::{HostData, HostTensor, ValueId};
+use crate::{HostData, HostTensor, Operator, ValueId};
 
 /// Values on the way from a bias to its operator are few.
 const MOST_VALUES: usize = 256;
@@ -73,7 +73,8 @@ fn positions(
         _ if id == parameter => HostTensor::i64(shape, (0..elements as i64).collect())?,
         Some(producer) => {
             let node = view.network.node(producer);
-            if !moves(&node.op) && node.op != "Concat" {
+            let joins = matches!(node.operator, Operator::Concat { .. });
+            if !moves(node) && !joins {
                 return None;
             }
             let mut inputs = Vec::with_capacity(node.inputs.len());
@@ -81,9 +82,7 @@ fn positions(
                 inputs.push(match input {
                     None => None,
                     // Starts, sizes and axes are what they are; data are positions.
-                    Some(input) if k > 0 && node.op != "Concat" => {
-                        Some(view.network.constant(*input)?.clone())
-                    }
+                    Some(input) if k > 0 && !joins => Some(view.network.constant(*input)?.clone()),
                     Some(input) => Some(positions(view, parameter, *input, known)?),
                 });
             }

@@ -78,14 +78,14 @@ fn factors(view: &View<'_>, value: ValueId) -> Vec<ValueId> {
     while let Some(id) = open.pop() {
         for &consumer in &view.network.value(id).consumers {
             let node = view.network.node(consumer);
-            if node.op == "Mul" {
+            if super::op::is_mul(node) {
                 found.extend(
                     view.signals(consumer)
                         .into_iter()
                         .find(|&other| other != id)
                         .filter(|&other| view.shape(other) == view.shape(id)),
                 );
-            } else if super::op::rearranges(&node.op) {
+            } else if super::op::rearranges(node) {
                 open.extend(node.outputs.iter().copied().flatten());
             }
         }

@@ -47,20 +47,3 @@ pub(super) fn rows(rank: usize) -> Layout {
     }
     plain(axes)
 }
-
-/// Carries the meaning of the axes of a value over to the parameter it was made of.
-///
-/// `origins[i]` are the parameter's axes that axis i of the value is made of.
-pub(super) fn carry(meaning: &[Axis], origins: &[Vec<usize>], rank: usize) -> Vec<Axis> {
-    let mut axes: Vec<Option<Axis>> = vec![None; rank];
-    for (axis, origin) in meaning.iter().zip(origins) {
-        for &o in origin {
-            if let Some(slot) = axes.get_mut(o) {
-                slot.get_or_insert(*axis);
-            }
-        }
-    }
-    axes.into_iter()
-        .map(|axis| axis.unwrap_or(Axis::Stack))
-        .collect()
-}

@@ -1,120 +1,201 @@
 //! Linear layers whichever way their weight lies, and the biases of all layers.
 
-use fanin::{Axis, Layout};
+use std::collections::BTreeSet;
+
+use fanin::{Axis, Fans, Layout, LayoutError};
 
 use super::attention::Attentions;
 use super::residual::Streams;
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{Encounter, What, trace};
-use super::{Feeds, Role, gate, head, layout};
-use crate::{Node, NodeId, ValueId};
+use super::{Feeds, Role, gate, head, layout, op};
+use crate::operator::{Binary, Holds, UnitAxis, WeightAxes, WeightSlot};
+use crate::{NodeId, Operator, ValueId};
 
-/// The meaning of the axes of a weight where it enters a product of matrices.
-fn meaning(view: &View<'_>, found: &Use) -> Option<Vec<Axis>> {
-    let node = view.network.node(found.node);
+/// What the operator says of the weight in its slot, where it contracts the signal with one.
+fn slot(view: &View<'_>, found: &Use) -> Option<WeightSlot> {
+    let facts = view.network.node(found.node).operator.facts();
+    let contracts = view.is_layer(found.node) && facts.contracts(found.slot);
+    facts.at(found.slot).filter(|_| contracts).cloned()
+}
+
+/// The meaning of the axes of a weight where it enters a product.
+pub(super) fn meaning(view: &View<'_>, found: &Use) -> Option<Vec<Axis>> {
     let rank = view.shape(found.value).len();
-    match (node.op.as_str(), found.slot) {
-        ("Gemm" | "FusedGemm", 0) => Some(matrix(2, node.attributes.int("transA", 0) == 0)),
-        ("Gemm" | "FusedGemm", 1) => Some(matrix(2, node.attributes.int("transB", 0) != 0)),
-        ("MatMul" | "FusedMatMul", 0) => Some(matrix(rank, true)),
-        ("MatMul" | "FusedMatMul", 1) => Some(matrix(rank, false)),
-        ("Einsum", slot) => einsum(node, slot, rank),
-        _ => None,
-    }
+    slot(view, found)?.axes.meaning(rank)
 }
 
-/// `[.., output, input]` or `[.., input, output]`; leading axes hold one matrix each.
-fn matrix(rank: usize, output_first: bool) -> Vec<Axis> {
-    match rank {
-        0 => Vec::new(),
-        1 => vec![Axis::Input],
-        n => {
-            let mut axes = vec![Axis::Stack; n - 2];
-            axes.extend(if output_first {
-                [Axis::Output, Axis::Input]
-            } else {
-                [Axis::Input, Axis::Output]
-            });
-            axes
-        }
-    }
-}
-
-/// Reads the axes off the equation: what only the weight and the result have is output, what the
-/// result does not have is input, what all three have holds one matrix each.
-fn einsum(node: &Node, slot: usize, rank: usize) -> Option<Vec<Axis>> {
-    let equation: String = node
-        .attributes
-        .str("equation", "")
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect();
-    let (operands, result) = equation.split_once("->")?;
-    let terms: Vec<&str> = operands.split(',').collect();
-    let own = terms.get(slot)?;
-    if own.contains('.') || own.chars().count() != rank {
+/// What is no weight of its own but a part of one: the lengths of a weight norm, a factor, one of a
+/// low-rank pair.
+pub(super) fn part(view: &View<'_>, found: &Use) -> Option<Reading> {
+    slot(view, found)?;
+    if found.part.is_carrier() {
         return None;
     }
-    let in_other = |letter: char| {
-        terms
-            .iter()
-            .enumerate()
-            .any(|(k, term)| k != slot && term.contains(letter))
+    let parts = view.chains.at(found.value);
+    let main = parts.iter().find(|part| part.is_carrier())?;
+    let weight = &view.network.value(main.tensor).name;
+    if found.part.summed.is_empty() {
+        let because = if main.degree == Some(0.0) {
+            format!("length of the rows of `{weight}`, which gives their direction")
+        } else {
+            format!("factor on `{weight}`")
+        };
+        let layout = layout::vector(found.rank);
+        return Some(Reading::new(Role::WeightScale, layout, because));
+    }
+    let meaning = meaning(view, found)?;
+    let axes = found.carry(&meaning);
+    let free = meaning.iter().zip(found.part.axes.origins());
+    let up = free
+        .filter(|(_, origin)| !origin.is_empty())
+        .any(|(axis, _)| *axis == Axis::Output);
+    let (role, side) = if up {
+        (Role::LowRankUp, "output")
+    } else {
+        (Role::LowRankDown, "input")
     };
-    Some(
-        own.chars()
-            .map(|letter| match (in_other(letter), result.contains(letter)) {
-                (true, true) => Axis::Stack,
-                (false, true) => Axis::Output,
-                _ => Axis::Input,
-            })
-            .collect(),
-    )
+    let because = format!("the {side} side of a low-rank pair that is added to `{weight}`");
+    Some(Reading::new(role, layout::plain(axes), because))
 }
 
-/// The weight of a linear layer.
+/// The weight of a linear layer or a convolution.
 pub(super) fn weight(
     view: &View<'_>,
     streams: &Streams,
     attentions: &Attentions,
     found: &Use,
-) -> Option<Verdict> {
-    if !view.is_layer(found.node) || found.slot > 1 && view.network.node(found.node).op != "Einsum"
+) -> Option<Reading> {
+    let slot = slot(view, found)?;
+    let shape = view.shape(found.value);
+    let meaning = slot.axes.meaning(shape.len())?;
+    let mut at_product = layout::plain(meaning.clone());
+    let mut layout = layout::plain(found.carry(&meaning));
+    if let WeightAxes::Kernel {
+        groups,
+        transposed,
+        strides,
+    } = slot.axes
     {
-        return None;
+        for layout in [&mut at_product, &mut layout] {
+            layout.groups = groups.max(1);
+            layout.transposed = transposed;
+            let fields = layout.axes.iter().filter(|a| **a == Axis::Field).count();
+            layout.stride = if strides.len() == fields {
+                strides.clone()
+            } else if strides.is_empty() {
+                vec![1; fields]
+            } else {
+                Vec::new()
+            };
+        }
     }
-    let axes = layout::carry(&meaning(view, found)?, &found.origins, found.rank);
-    Some(layer(view, streams, attentions, found, layout::plain(axes)))
+    let own = view.shape(found.parameter);
+    layout.fused = pieces(view, found, &layout);
+    let sliced = !layout.fused.is_empty();
+    if unfit(&layout, own) {
+        layout.fused = Vec::new();
+    }
+    if unfit(&layout, own) {
+        // Stored in a shape of which groups and strides cannot be told.
+        layout.groups = 1;
+        layout.stride = Vec::new();
+    }
+    let mut reading = layer(view, streams, attentions, found, layout);
+    let parts = reading.layout.fused.len().max(1) as f64;
+    if unfit(&reading.layout, own) {
+        // One of several tensors that are joined to a fused weight.
+        reading.layout.fused = Vec::new();
+    }
+    if let Ok(mut fans) = at_product.fans(shape) {
+        if !sliced {
+            fans.fan_out /= parts;
+        }
+        state_sides(&mut reading.layout, own, fans);
+    }
+    Some(reading)
 }
 
-/// The verdict on the weight of a layer whose axes are known.
+/// Says in a layout what the inputs and outputs of the weight are, where the tensor's shape gives other
+/// fans.
+pub(super) fn state_sides(layout: &mut Layout, shape: &[usize], right: Fans) {
+    let Ok(own) = layout.fans(shape) else { return };
+    if own == right || !layout.fused.is_empty() {
+        return;
+    }
+    let size = |axis: Axis| -> f64 {
+        let pairs = layout.axes.iter().zip(shape);
+        let sizes = pairs.filter(|(a, _)| **a == axis);
+        sizes.map(|(_, &size)| size as f64).product()
+    };
+    // Fans are these sizes times what kernel, stride and groups make of them.
+    let sides = [
+        right.fan_in * size(Axis::Input) / own.fan_in,
+        right.fan_out * size(Axis::Output) / own.fan_out,
+    ];
+    if sides
+        .iter()
+        .all(|side| *side >= 1.0 && side.fract() == 0.0 && *side < 1e15)
+    {
+        layout.sides = Some(sides.map(|side| side as usize));
+    }
+}
+
+/// Whether a layout's groups, strides or parts do not suit a shape.
+fn unfit(layout: &Layout, shape: &[usize]) -> bool {
+    !matches!(
+        layout.fans(shape),
+        Ok(_) | Err(LayoutError::NoFans { .. } | LayoutError::TooLarge { .. })
+    )
+}
+
+/// The sizes of the parts into which a tensor is cut along its output axis for layers of their own.
+pub(super) fn pieces(view: &View<'_>, found: &Use, layout: &Layout) -> Vec<usize> {
+    let whole = view.shape(found.parameter);
+    let Some(axis) = layout.axes.iter().position(|axis| *axis == Axis::Output) else {
+        return Vec::new();
+    };
+    let region = found.part.axes.region();
+    let (Some(part), Some(&size)) = (region.get(axis), whole.get(axis)) else {
+        return Vec::new();
+    };
+    let piece = part.len();
+    let even = piece > 0 && size % piece == 0 && part.start % piece == 0;
+    if piece < size && even {
+        vec![piece; size / piece]
+    } else {
+        Vec::new()
+    }
+}
+
+/// The reading of the weight of a layer whose axes are known.
 pub(super) fn layer(
     view: &View<'_>,
     streams: &Streams,
     attentions: &Attentions,
     found: &Use,
     mut layout: Layout,
-) -> Verdict {
+) -> Reading {
     let Some(output) = view.network.output(found.node) else {
-        return Verdict::new(Role::Weight, layout, String::from("its output is not used"));
+        return Reading::new(Role::Weight, layout, String::from("its output is not used"));
     };
     let met = trace(view, &streams.sums, output);
     let (feeds, because) = feeds(view, &met);
     let norm_follows = follows_norm(&met);
     let residual_branches = streams.branches_at(found.node);
-    let verdict = Verdict {
+    let reading = Reading {
         feeds,
         norm_follows,
         residual_branches,
-        ..Verdict::new(Role::Weight, layout.clone(), because)
+        ..Reading::new(Role::Weight, layout.clone(), because)
     };
-    let verdict = if let Some(part) = attentions.part(found.node) {
+    let reading = if let Some(part) = attentions.part(found.node) {
         let role = part.role();
         if role == Role::AttentionQkv {
             layout.fused = parts(view, output, part.projections());
         }
-        Verdict {
+        Reading {
             role,
             layout,
             feeds: if role == Role::AttentionOutput {
@@ -123,21 +204,21 @@ pub(super) fn layer(
                 Feeds::Linear
             },
             because: part.because(),
-            ..verdict
+            ..reading
         }
     } else if let Some(gated) = gate::gated(view, streams, found.node, &met) {
         if gated.fused {
             layout.fused = parts(view, output, 2);
         }
-        Verdict {
+        Reading {
             role: gated.role,
             layout,
             feeds: gated.feeds,
             because: gated.because,
-            ..verdict
+            ..reading
         }
     } else if let Some(feeds) = head::head(view, &met) {
-        Verdict {
+        Reading {
             role: Role::OutputHead,
             feeds,
             because: match feeds {
@@ -145,21 +226,21 @@ pub(super) fn layer(
                 Feeds::Activation(_) => String::from("makes the output, through sigmoid"),
                 _ => String::from("makes the output"),
             },
-            ..verdict
+            ..reading
         }
     } else {
-        verdict
+        reading
     };
-    match verdict.residual_branches {
-        Some(branches) => Verdict {
+    match reading.residual_branches {
+        Some(branches) => Reading {
             because: format!(
                 "{}; ends one of {branches} {} of a residual stream",
-                verdict.because,
+                reading.because,
                 if branches == 1 { "branch" } else { "branches" }
             ),
-            ..verdict
+            ..reading
         },
-        None => verdict,
+        None => reading,
     }
 }
 
@@ -231,18 +312,17 @@ pub(super) fn parts(view: &View<'_>, output: ValueId, count: usize) -> Vec<usize
         return Vec::new();
     };
     let mut open = vec![output];
-    let mut steps = 0usize;
+    let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
-        steps += 1;
-        if steps > 64 {
-            break;
+        if !seen.insert(id) {
+            continue;
         }
         let mut slices: Vec<usize> = Vec::new();
         for &consumer in &network.value(id).consumers {
             let node = network.node(consumer);
             let pieces = node.outputs.iter().copied().flatten();
-            match node.op.as_str() {
-                "Split" | "Slice" => {
+            match &node.operator {
+                Operator::Split(_) | Operator::Slice(_) => {
                     for piece in pieces {
                         let cut = view
                             .shape(id)
@@ -253,8 +333,9 @@ pub(super) fn parts(view: &View<'_>, output: ValueId, count: usize) -> Vec<usize
                         slices.extend(cut);
                     }
                 }
-                "Add" | "Mul" => open.extend(pieces),
-                name if super::op::rearranges(name) => open.extend(pieces),
+                _ if op::adds(node) || op::is_mul(node) || op::rearranges(node) => {
+                    open.extend(pieces);
+                }
                 _ => {}
             }
         }
@@ -272,37 +353,36 @@ pub(super) fn parts(view: &View<'_>, output: ValueId, count: usize) -> Vec<usize
 /// The size of a layer output's channel axis.
 fn channel<'a>(view: &View<'a>, output: ValueId) -> Option<&'a usize> {
     let shape = view.shape(output);
-    match view.producer(output).map(|node| node.op.as_str()) {
-        Some("Conv" | "ConvTranspose") => shape.get(1),
+    let units = view.producer(output)?.operator.facts().units;
+    match units {
+        UnitAxis::Channel => shape.get(1),
         _ => shape.last(),
     }
 }
 
-/// A bias: added to what a layer puts out.
-pub(super) fn bias(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Verdict> {
+/// The layer that a use adds to.
+pub(super) fn biased(view: &View<'_>, found: &Use) -> Option<NodeId> {
     let node = view.network.node(found.node);
-    let own = matches!(
-        (node.op.as_str(), found.slot),
-        ("Conv" | "ConvTranspose" | "Gemm" | "FusedGemm", 2)
-    );
-    let layer = if own {
-        Some(found.node)
-    } else if matches!(
-        node.op.as_str(),
-        "Add" | "Sub" | "Sum" | "BiasGelu" | "FastGelu"
-    ) {
-        added_to(view, found)
-    } else {
-        None
-    };
-    let layer = layer?;
+    let facts = node.operator.facts();
+    let own = facts.at(found.slot).map(|slot| slot.holds) == Some(Holds::Bias);
+    match node.operator {
+        Operator::BiasGelu { .. } => added_to(view, found),
+        _ if own => Some(found.node),
+        _ if op::adds(node) || op::shifts(node) => added_to(view, found),
+        _ => None,
+    }
+}
+
+/// A bias: added to what a layer puts out.
+pub(super) fn bias(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Reading> {
+    let layer = biased(view, found)?;
     let output = view.network.output(found.node)?;
     let met = trace(view, &streams.sums, output);
     let (feeds, _) = feeds(view, &met);
-    Some(Verdict {
+    Some(Reading {
         feeds,
         norm_follows: follows_norm(&met),
-        ..Verdict::new(
+        ..Reading::new(
             Role::Bias,
             layout::vector(found.rank),
             format!("added to the output of `{}`", view.network.node(layer).name),
@@ -317,11 +397,10 @@ fn added_to(view: &View<'_>, found: &Use) -> Option<NodeId> {
         return None;
     }
     let mut open = view.signals(found.node);
-    let mut steps = 0usize;
+    let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
-        steps += 1;
-        if steps > 32 {
-            return None;
+        if !seen.insert(id) {
+            continue;
         }
         let producer = view.network.value(id).producer?;
         if view.is_layer(producer) {
@@ -329,9 +408,7 @@ fn added_to(view: &View<'_>, found: &Use) -> Option<NodeId> {
         }
         let node = view.network.node(producer);
         let signals = view.signals(producer);
-        let passes =
-            super::op::moves(&node.op) || matches!(node.op.as_str(), "Add" | "Mul" | "Sub");
-        if passes {
+        if op::moves(node) || op::shifts(node) || node.operator == Operator::Binary(Binary::Mul) {
             open.extend(signals);
         }
     }

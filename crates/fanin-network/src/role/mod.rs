@@ -9,7 +9,6 @@
 pub mod activation;
 mod assign;
 mod attention;
-mod convolution;
 mod embedding;
 mod forget;
 mod gate;
@@ -17,12 +16,13 @@ mod head;
 pub(crate) mod layout;
 mod linear;
 mod normalization;
-mod op;
+pub(crate) mod op;
 mod recurrent;
 mod residual;
-mod uses;
-mod view;
-mod walk;
+pub(crate) mod study;
+pub(crate) mod uses;
+pub(crate) mod view;
+pub(crate) mod walk;
 
 pub use assign::assign;
 pub use fanin_graph::{Feeds, Purpose, RecurrentKind, Role};

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::activation::number;
 use super::residual::Streams;
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::{Role, layout, op};
-use crate::{NodeId, ValueId};
+use crate::operator::{Binary, Holds, ReduceKind, Unary, Variadic};
+use crate::{NodeId, Operator, ValueId};
 
 /// A normalization spelled out in primitive operations.
 #[derive(Clone, Debug)]
-pub(super) struct Normalized {
+pub(crate) struct Normalized {
     /// The normalized value, before or after a scale that the spelling contains.
-    pub(super) output: ValueId,
+    pub(crate) output: ValueId,
     /// The nodes that spell it.
-    pub(super) nodes: Vec<NodeId>,
+    pub(crate) nodes: Vec<NodeId>,
     /// What to call it.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// What a value is inside a spelling.
@@ -35,7 +36,10 @@ pub(super) fn recognize(view: &View<'_>, entry: ValueId) -> Option<Normalized> {
     let network = view.network;
     let starts = network.value(entry).consumers.iter().any(|&consumer| {
         let node = network.node(consumer);
-        node.op.starts_with("Reduce") || matches!(node.op.as_str(), "Pow" | "Mul")
+        matches!(
+            node.operator,
+            Operator::Reduce(_) | Operator::Binary(Binary::Pow | Binary::Mul)
+        )
     });
     if !starts {
         return None;
@@ -62,7 +66,7 @@ pub(super) fn recognize(view: &View<'_>, entry: ValueId) -> Option<Normalized> {
         if let Some((normalized, _)) = result {
             // A shift by a statistic after the division: x·r + (β − mean·r).
             let other = node.inputs.iter().flatten().find(|&&i| i != normalized);
-            let shifts = matches!(node.op.as_str(), "Add" | "Sub")
+            let shifts = op::shifts(node)
                 && node.inputs.contains(&Some(normalized))
                 && other.is_some_and(|o| matches!(parts.get(o), Some(Part::Statistic { .. })));
             if shifts {
@@ -109,9 +113,9 @@ fn divides(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
         let input = node.inputs.get(slot).copied().flatten()?;
         parts.get(&input).copied()
     };
-    match (node.op.as_str(), part(0), part(1)) {
+    match (&node.operator, part(0), part(1)) {
         (
-            "Div" | "Mul",
+            Operator::Binary(Binary::Div | Binary::Mul),
             Some(Part::Element {
                 centered,
                 squared: false,
@@ -119,7 +123,7 @@ fn divides(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
             Some(Part::Statistic { rooted: true }),
         )
         | (
-            "Mul",
+            Operator::Binary(Binary::Mul),
             Some(Part::Statistic { rooted: true }),
             Some(Part::Element {
                 centered,
@@ -130,6 +134,15 @@ fn divides(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
     }
 }
 
+/// Arithmetic with a statistic: an epsilon, a scale, the square of a mean.
+fn meets(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div)
+            | Operator::Variadic(Variadic::Max | Variadic::Min)
+    )
+}
+
 /// What a node makes of the parts it reads.
 fn part_of(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Option<Part> {
     let network = view.network;
@@ -138,58 +151,70 @@ fn part_of(view: &View<'_>, id: NodeId, parts: &BTreeMap<ValueId, Part>) -> Opti
     let part = |slot: usize| input(slot).and_then(|id| parts.get(&id).copied());
     let constant = |slot: usize| input(slot).and_then(|id| number(network, id));
     let still = |slot: usize| input(slot).is_none_or(|id| view.is_weight(id));
-    let name = node.op.as_str();
-    match (name, part(0), part(1)) {
-        ("ReduceMean" | "ReduceSum", Some(Part::Element { .. }), None) => {
-            Some(Part::Statistic { rooted: false })
-        }
-        ("ReduceSumSquare", Some(Part::Element { .. }), None) => {
-            Some(Part::Statistic { rooted: false })
-        }
-        ("ReduceL2", Some(Part::Element { .. }), None) => Some(Part::Statistic { rooted: true }),
-        ("Identity" | "Cast" | "CastLike" | "Expand" | "Clip" | "Unsqueeze", Some(part), _) => {
-            Some(part)
-        }
-        ("Sub", Some(Part::Element { squared, .. }), Some(Part::Statistic { .. })) => {
-            Some(Part::Element {
-                centered: true,
-                squared,
-            })
-        }
-        ("Mul", Some(Part::Element { centered, .. }), Some(Part::Element { .. }))
-            if input(0) == input(1) =>
+    match (&node.operator, part(0), part(1)) {
+        (Operator::Reduce(reduce), Some(Part::Element { .. }), None) => match reduce.kind {
+            ReduceKind::Mean | ReduceKind::Sum | ReduceKind::SumSquare => {
+                Some(Part::Statistic { rooted: false })
+            }
+            ReduceKind::L2 => Some(Part::Statistic { rooted: true }),
+            _ => None,
+        },
+        (
+            Operator::Identity
+            | Operator::Cast { .. }
+            | Operator::CastLike
+            | Operator::Expand
+            | Operator::Clip(_)
+            | Operator::Unsqueeze { .. },
+            Some(part),
+            _,
+        ) => Some(part),
+        (
+            Operator::Binary(Binary::Sub),
+            Some(Part::Element { squared, .. }),
+            Some(Part::Statistic { .. }),
+        ) => Some(Part::Element {
+            centered: true,
+            squared,
+        }),
+        (
+            Operator::Binary(Binary::Mul),
+            Some(Part::Element { centered, .. }),
+            Some(Part::Element { .. }),
+        ) if input(0) == input(1) => Some(Part::Element {
+            centered,
+            squared: true,
+        }),
+        (Operator::Binary(Binary::Pow), Some(Part::Element { centered, .. }), None)
+            if constant(1) == Some(2.0) =>
         {
             Some(Part::Element {
                 centered,
                 squared: true,
             })
         }
-        ("Pow", Some(Part::Element { centered, .. }), None) if constant(1) == Some(2.0) => {
-            Some(Part::Element {
-                centered,
-                squared: true,
-            })
+        (Operator::Unary(Unary::Sqrt), Some(Part::Statistic { .. }), _) => {
+            Some(Part::Statistic { rooted: true })
         }
-        ("Sqrt", Some(Part::Statistic { .. }), _) => Some(Part::Statistic { rooted: true }),
-        ("Pow", Some(Part::Statistic { .. }), None)
+        (Operator::Binary(Binary::Pow), Some(Part::Statistic { .. }), None)
             if constant(1).is_some_and(|p| p.abs() == 0.5) =>
         {
             Some(Part::Statistic { rooted: true })
         }
-        ("Reciprocal" | "Neg", Some(part @ Part::Statistic { .. }), _) => Some(part),
         (
-            "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min",
-            Some(Part::Statistic { rooted: a }),
-            Some(Part::Statistic { rooted: b }),
-        ) => Some(Part::Statistic { rooted: a && b }),
-        ("Add" | "Sub" | "Mul" | "Div" | "Max", Some(part @ Part::Statistic { .. }), None)
-            if still(1) =>
+            Operator::Unary(Unary::Reciprocal | Unary::Neg),
+            Some(part @ Part::Statistic { .. }),
+            _,
+        ) => Some(part),
+        (operator, Some(Part::Statistic { rooted: a }), Some(Part::Statistic { rooted: b }))
+            if meets(operator) =>
         {
+            Some(Part::Statistic { rooted: a && b })
+        }
+        (operator, Some(part @ Part::Statistic { .. }), None) if meets(operator) && still(1) => {
             Some(part)
         }
-        ("Add" | "Sub" | "Mul" | "Div" | "Max", None, Some(part @ Part::Statistic { .. }))
-            if still(0) =>
-        {
+        (operator, None, Some(part @ Part::Statistic { .. })) if meets(operator) && still(0) => {
             Some(part)
         }
         _ => None,
@@ -206,14 +231,13 @@ fn behind_norm(view: &View<'_>, mut id: ValueId) -> Option<(bool, NodeId)> {
         }
         let producer = view.network.value(id).producer?;
         let node = view.network.node(producer);
-        let name = node.op.as_str();
-        if op::normalizes(name) {
+        if op::normalizes(node) {
             return Some((scaled, producer));
         }
         let signals = view.signals(producer);
-        if op::rearranges(name) {
+        if op::rearranges(node) {
             id = *signals.first()?;
-        } else if name == "Mul" && signals.len() == 1 {
+        } else if op::is_mul(node) && signals.len() == 1 {
             scaled = scaled
                 || node
                     .inputs
@@ -229,35 +253,34 @@ fn behind_norm(view: &View<'_>, mut id: ValueId) -> Option<(bool, NodeId)> {
 }
 
 /// Scale and shift of a normalization.
-pub(super) fn affine(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Verdict> {
+pub(super) fn affine(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Reading> {
     let node = view.network.node(found.node);
-    let name = node.op.as_str();
     let vector = layout::vector(found.rank);
-    if op::normalizes(name) && found.slot >= 1 {
-        let (role, what) = match found.slot {
-            1 => (Role::NormScale, "scale"),
+    if op::normalizes(node) && found.slot >= 1 {
+        let (role, what) = match node.operator.facts().at(found.slot).map(|slot| slot.holds) {
+            Some(Holds::Scale) => (Role::NormScale, "scale"),
             _ => (Role::NormShift, "shift"),
         };
-        return Some(Verdict {
+        return Some(Reading {
             residual_branches: streams
                 .branches_at(found.node)
                 .filter(|_| role == Role::NormScale),
-            ..Verdict::new(
+            ..Reading::new(
                 role,
                 vector,
-                format!("{what} of {}", op::normalization_name(name)),
+                format!("{what} of {}", op::normalization_name(node)),
             )
         });
     }
     // Inside a spelling: γ on the reciprocal deviation, β minus the scaled mean.
     if view.is_spelling(found.node) {
-        return match name {
-            "Mul" => Some(Verdict::new(
+        return match node.operator {
+            Operator::Binary(Binary::Mul) => Some(Reading::new(
                 Role::NormScale,
                 vector,
                 String::from("scale of a spelled-out norm"),
             )),
-            "Add" | "Sub" => Some(Verdict::new(
+            Operator::Binary(Binary::Add | Binary::Sub) => Some(Reading::new(
                 Role::NormShift,
                 vector,
                 String::from("shift of a spelled-out norm"),
@@ -266,8 +289,8 @@ pub(super) fn affine(view: &View<'_>, streams: &Streams, found: &Use) -> Option<
         };
     }
     let other = view.signals(found.node).first().copied()?;
-    match name {
-        "Mul" => {
+    match node.operator {
+        Operator::Binary(Binary::Mul) => {
             let (scaled, norm) = behind_norm(view, other)?;
             // A second scale is one of the norm, too (Caffe's BatchNorm and Scale), but at the end of
             // a branch it is the branch's.
@@ -275,22 +298,22 @@ pub(super) fn affine(view: &View<'_>, streams: &Streams, found: &Use) -> Option<
             if scaled || end && has_own_scale(view, norm) {
                 return None;
             }
-            Some(Verdict {
+            Some(Reading {
                 residual_branches: streams.branches_at(found.node),
-                ..Verdict::new(
+                ..Reading::new(
                     Role::NormScale,
                     vector,
                     String::from("scale after a normalization"),
                 )
             })
         }
-        "Add" | "Sub" => {
+        Operator::Binary(Binary::Add | Binary::Sub) => {
             behind_norm(view, other)?;
             // More than a number per channel is a table of positions.
             if view.shape(found.value).iter().filter(|&&d| d > 1).count() > 1 {
                 return None;
             }
-            Some(Verdict::new(
+            Some(Reading::new(
                 Role::NormShift,
                 vector,
                 String::from("shift after a normalization"),
@@ -302,7 +325,7 @@ pub(super) fn affine(view: &View<'_>, streams: &Streams, found: &Use) -> Option<
 
 /// Whether a norm operator brings a learned scale of its own.
 fn has_own_scale(view: &View<'_>, norm: NodeId) -> bool {
-    op::normalizes(&view.network.node(norm).op)
+    op::normalizes(view.network.node(norm))
         && view
             .network
             .input(norm, 1)

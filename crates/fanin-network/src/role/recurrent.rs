@@ -5,32 +5,32 @@ use fanin::Axis;
 
 use super::linear::feeds;
 use super::residual::Streams;
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{sources, trace};
-use super::{Feeds, Role, forget, layout};
-use crate::{NodeId, RecurrentKind, ValueId};
+use super::{Feeds, Role, forget, layout, op};
+use crate::operator::Cell;
+use crate::{NodeId, Operator, RecurrentKind, ValueId};
 
 /// Weights and bias of a recurrent operator.
 ///
 /// W is `[directions, gates · hidden, input]`, R `[directions, gates · hidden, hidden]`, B
 /// `[directions, 2 · gates · hidden]`. Parts of them may come from parameters of their own, one per
 /// direction or gate.
-pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
+pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Reading> {
     let node = view.network.node(found.node);
-    let kind = match node.op.as_str() {
-        "LSTM" => RecurrentKind::Lstm,
-        "GRU" => RecurrentKind::Gru,
-        "RNN" => RecurrentKind::Rnn,
-        _ => return None,
+    let Operator::Recurrent(recurrent) = &node.operator else {
+        return None;
     };
-    let hidden = usize::try_from(node.attributes.int("hidden_size", 0))
-        .ok()
-        .filter(|&hidden| hidden > 0)
-        .or_else(|| {
-            let recurrent = view.network.input(found.node, 2)?;
-            view.shape(recurrent).last().copied()
-        })?;
+    let kind = match recurrent.cell {
+        Cell::Lstm { .. } => RecurrentKind::Lstm,
+        Cell::Gru { .. } => RecurrentKind::Gru,
+        Cell::Rnn => RecurrentKind::Rnn,
+    };
+    let hidden = recurrent.hidden.filter(|&hidden| hidden > 0).or_else(|| {
+        let recurrent = view.network.input(found.node, 2)?;
+        view.shape(recurrent).last().copied()
+    })?;
     let (role, meaning, what) = match found.slot {
         1 => (
             Role::RecurrentInput,
@@ -49,7 +49,7 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
         ),
         _ => return None,
     };
-    let axes = layout::carry(&meaning, &found.origins, found.rank);
+    let axes = found.carry(&meaning);
     let width = axes
         .iter()
         .zip(view.shape(found.parameter).iter().copied())
@@ -61,21 +61,37 @@ pub(super) fn operator(view: &View<'_>, found: &Use) -> Option<Verdict> {
         layout.fused = vec![hidden; width / hidden];
     }
     let is_lstm_bias = kind == RecurrentKind::Lstm && role == Role::RecurrentBias;
-    Some(Verdict {
+    Some(Reading {
         recurrent: Some((kind, hidden)),
         forget_gate: is_lstm_bias
             .then(|| forget::gate(view, found.parameter, found.value, hidden))
             .flatten(),
-        ..Verdict::new(role, layout, format!("{what} {} `{}`", node.op, node.name))
+        ..Reading::new(
+            role,
+            layout,
+            format!("{what} {} `{}`", recurrent.cell.name(), node.name),
+        )
     })
 }
 
 /// A linear layer whose own output, through a sum and an activation, is its next input: recurrence
 /// written out step by step.
-pub(super) fn unrolled(view: &View<'_>, streams: &Streams, found: &[Use]) -> Option<Verdict> {
-    let layers: Vec<&Use> = found.iter().filter(|u| view.is_layer(u.node)).collect();
-    let (first, second) = (layers.first()?, layers.get(1)?);
-    let linear = |u: &Use| matches!(view.network.node(u.node).op.as_str(), "MatMul" | "Gemm");
+pub(super) fn unrolled(view: &View<'_>, streams: &Streams, found: &[Use]) -> Option<Reading> {
+    let mut layers: Vec<&Use> = found
+        .iter()
+        .filter(|u| view.is_layer(u.node) && u.part.is_carrier())
+        .collect();
+    let first = *layers.first()?;
+    // Of a stack the matrices are used one by one.
+    let own = first.part.axes.region();
+    layers.retain(|other| other.part.axes.region() == own);
+    let second = *layers.get(1)?;
+    let linear = |u: &Use| {
+        matches!(
+            view.network.node(u.node).operator,
+            Operator::MatMul(_) | Operator::Gemm(_)
+        )
+    };
     if !linear(first) || !linear(second) || !feeds_itself(view, streams, first.node, second.node) {
         return None;
     }
@@ -83,21 +99,18 @@ pub(super) fn unrolled(view: &View<'_>, streams: &Streams, found: &[Use]) -> Opt
     let met = trace(view, &streams.sums, output);
     let (feeds, _) = feeds(view, &met);
     let hidden = view.shape(output).last().copied()?;
-    let output_first = match view.network.node(first.node).op.as_str() {
-        "Gemm" => view.network.node(first.node).attributes.int("transB", 0) != 0,
-        _ => false,
-    };
-    let meaning = if output_first {
-        [Axis::Output, Axis::Input]
-    } else {
-        [Axis::Input, Axis::Output]
-    };
-    Some(Verdict {
+    let meaning = super::linear::meaning(view, first)?;
+    let mut layout = layout::plain(first.carry(&meaning));
+    layout.fused = super::linear::pieces(view, first, &layout);
+    if let Ok(fans) = layout::plain(meaning).fans(view.shape(first.value)) {
+        super::linear::state_sides(&mut layout, view.shape(first.parameter), fans);
+    }
+    Some(Reading {
         feeds,
         recurrent: Some((RecurrentKind::Rnn, hidden)),
-        ..Verdict::new(
+        ..Reading::new(
             Role::RecurrentHidden,
-            layout::plain(layout::carry(&meaning, &first.origins, first.rank)),
+            layout,
             format!(
                 "from the state to the next state, {} steps written out",
                 layers.len()
@@ -114,7 +127,9 @@ fn feeds_itself(view: &View<'_>, streams: &Streams, earlier: NodeId, later: Node
     while let Some((id, activations)) = open.pop() {
         let found = sources(view, &streams.sums, id);
         if found.layers.contains(&earlier) {
-            return activations > 0;
+            // A state meets what is new at each step; a weight that is used twice in a row does not.
+            let terms = found.layers.len() + found.activated.len() + found.others.len();
+            return activations > 0 && terms > 1;
         }
         if activations < 1 {
             open.extend(
@@ -133,7 +148,7 @@ fn feeds_itself(view: &View<'_>, streams: &Streams, earlier: NodeId, later: Node
 pub(super) fn joins_state(
     view: &View<'_>,
     hidden: &[NodeId],
-    verdict: &Verdict,
+    verdict: &Reading,
     node: NodeId,
 ) -> bool {
     if hidden.is_empty()
@@ -154,7 +169,7 @@ pub(super) fn joins_state(
         }
         for &consumer in &view.network.value(id).consumers {
             let next = view.network.node(consumer);
-            if next.op == "Add" && view.signals(consumer).len() == 2 {
+            if op::adds(next) && view.signals(consumer).len() == 2 {
                 let other = view.signals(consumer).into_iter().find(|&o| o != id);
                 let from_state = other.is_some_and(|other| {
                     sources(view, &Default::default(), other)
@@ -166,7 +181,7 @@ pub(super) fn joins_state(
                     return true;
                 }
             }
-            if super::op::moves(&next.op) || next.op == "Add" {
+            if op::moves(next) || op::adds(next) {
                 open.extend(next.outputs.iter().copied().flatten());
             }
         }

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::uses::{Use, Verdict};
+use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{Sources, sources};
 use super::{Role, layout, op};
-use crate::{NodeId, ValueId};
+use crate::operator::Binary;
+use crate::{NodeId, Operator, ValueId};
 
 /// The residual streams of a network.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     /// The sums that add a branch to a stream.
-    pub(super) sums: BTreeSet<NodeId>,
+    pub(crate) sums: BTreeSet<NodeId>,
     /// Number of branches of the stream that each sum adds to.
     branches: BTreeMap<NodeId, usize>,
     /// For each layer, norm or scaling at the end of a branch, the sum it ends at.
@@ -30,7 +31,7 @@ impl Streams {
         for index in 0..network.nodes.len() {
             let id = NodeId::from(index);
             let node = network.node(id);
-            if !matches!(node.op.as_str(), "Add" | "Sum") || view.is_spelling(id) {
+            if !op::adds(node) || view.is_spelling(id) {
                 continue;
             }
             let [Some(a), Some(b)] = node.inputs[..] else {
@@ -72,7 +73,7 @@ impl Streams {
     }
 
     /// Number of branches of the stream that a layer's output is added to, if the layer ends one.
-    pub(super) fn branches_at(&self, node: NodeId) -> Option<usize> {
+    pub(crate) fn branches_at(&self, node: NodeId) -> Option<usize> {
         self.branches.get(self.ends.get(&node)?).copied()
     }
 }
@@ -139,29 +140,9 @@ fn branch(view: &View<'_>, sums: &BTreeSet<NodeId>, a: ValueId, b: ValueId) -> O
 
 /// Whether the weight of a layer serves other nodes, too: unrolled recurrence.
 fn shares_weight(view: &View<'_>, layer: NodeId) -> bool {
-    view.network
-        .node(layer)
-        .inputs
-        .iter()
-        .copied()
-        .flatten()
-        .filter(|&id| view.is_weight(id) && view.shape(id).len() >= 2)
-        .any(|mut id| {
-            while view.network.as_parameter(id).is_none() {
-                let Some(input) = view
-                    .producer(id)
-                    .and_then(|node| node.inputs.first().copied().flatten())
-                else {
-                    break;
-                };
-                id = input;
-            }
-            let consumers = &view.network.value(id).consumers;
-            let uses = consumers
-                .iter()
-                .filter(|&&consumer| !op::only_looks(&view.network.node(consumer).op));
-            uses.count() > 1
-        })
+    view.read_at(layer)
+        .filter(|found| view.shape(found.value).len() >= 2)
+        .any(|found| view.is_shared(found))
 }
 
 /// Whether an activation lies between two values.
@@ -182,7 +163,7 @@ fn is_bent(view: &View<'_>, sums: &BTreeSet<NodeId>, id: ValueId, entry: ValueId
         if earliest.is_some_and(|e| producer < e) || sums.contains(&producer) {
             continue;
         }
-        if view.network.node(producer).op == "Softmax" {
+        if op::is_softmax(view.network.node(producer)) {
             return true;
         }
         open.extend(view.signals(producer));
@@ -205,7 +186,7 @@ fn terms(view: &View<'_>, sums: &BTreeSet<NodeId>, id: ValueId) -> usize {
         }
         let producer = view.network.value(id).producer;
         let plain = producer.filter(|&producer| {
-            view.network.node(producer).op == "Add"
+            view.network.node(producer).operator == Operator::Binary(Binary::Add)
                 && !sums.contains(&producer)
                 && !view.is_spelling(producer)
         });
@@ -239,11 +220,10 @@ fn start(view: &View<'_>, sums: &BTreeSet<NodeId>, mut id: ValueId) -> Start {
             return Start::Sum(producer);
         }
         let node = view.network.node(producer);
-        let name = node.op.as_str();
         let signals = view.signals(producer);
-        let passes = op::rearranges(name)
-            || op::normalizes(name)
-            || matches!(name, "Add" | "Sub" | "Mul" | "Div" if signals.len() == 1);
+        let passes = op::rearranges(node)
+            || op::normalizes(node)
+            || signals.len() == 1 && (op::shifts(node) || op::scales(node));
         match signals.first() {
             Some(&input) if passes => id = input,
             _ => return Start::Value(id),
@@ -252,9 +232,9 @@ fn start(view: &View<'_>, sums: &BTreeSet<NodeId>, mut id: ValueId) -> Start {
 }
 
 /// A learned factor on a branch: layer scale, ReZero.
-pub(super) fn scale(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Verdict> {
+pub(super) fn scale(view: &View<'_>, streams: &Streams, found: &Use) -> Option<Reading> {
     let node = view.network.node(found.node);
-    if node.op != "Mul" {
+    if !op::is_mul(node) {
         return None;
     }
     let single = view.shape(found.value).iter().all(|&d| d == 1);
@@ -269,9 +249,9 @@ pub(super) fn scale(view: &View<'_>, streams: &Streams, found: &Use) -> Option<V
     } else {
         "on the signal"
     };
-    Some(Verdict {
+    Some(Reading {
         residual_branches: branches,
-        ..Verdict::new(
+        ..Reading::new(
             Role::BranchScale,
             layout::vector(found.rank),
             format!("{what} {place}"),

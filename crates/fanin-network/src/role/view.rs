@@ -7,13 +7,22 @@ use fanin::Activation;
 use super::activation::{Recognized, recognize_all};
 use super::normalization::{Normalized, recognize as recognize_norm};
 use super::op;
+use super::uses::{Use, uses};
+use crate::layer::chain::Chains;
+use crate::operator::Class;
 use crate::parameter::depends_on_input;
-use crate::{Network, Node, NodeId, ValueId, ValueKind};
+use crate::{Network, Node, NodeId, Operator, ValueId, ValueKind};
 use fanin_graph::element_count;
 
 /// What is known of the graph before any parameter is looked at.
-pub(super) struct View<'a> {
-    pub(super) network: &'a Network,
+pub(crate) struct View<'a> {
+    pub(crate) network: &'a Network,
+    /// What every value that depends on no input is made of.
+    pub(crate) chains: Chains,
+    /// Where each parameter meets the signal.
+    pub(crate) uses: Vec<Vec<Use>>,
+    /// By node, the parameters that meet the signal there.
+    read_at: BTreeMap<NodeId, Vec<usize>>,
     signal: Vec<bool>,
     outputs: BTreeSet<ValueId>,
     activations: BTreeMap<ValueId, Vec<Recognized>>,
@@ -25,10 +34,15 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(network: &'a Network) -> Self {
+    pub(crate) fn of(network: &'a Network) -> Self {
+        let mut signal = depends_on_input(network);
+        still_weights(network, &mut signal);
         let mut view = Self {
             network,
-            signal: depends_on_input(network),
+            chains: Chains::of(network, &signal),
+            uses: Vec::new(),
+            read_at: BTreeMap::new(),
+            signal,
             outputs: network.outputs.iter().copied().collect(),
             activations: BTreeMap::new(),
             activated: BTreeMap::new(),
@@ -36,6 +50,12 @@ impl<'a> View<'a> {
             normalized: BTreeMap::new(),
             inside: BTreeSet::new(),
         };
+        view.uses = uses(&view);
+        for (parameter, uses) in view.uses.iter().enumerate() {
+            for found in uses {
+                view.read_at.entry(found.node).or_default().push(parameter);
+            }
+        }
         // The centered value inside a layer norm starts an RMS norm of its own; the longer wins.
         let mut norms: Vec<(ValueId, Normalized)> = (0..network.values.len())
             .map(ValueId::from)
@@ -88,42 +108,42 @@ impl<'a> View<'a> {
     }
 
     /// Whether a value depends on what the user feeds.
-    pub(super) fn is_signal(&self, id: ValueId) -> bool {
+    pub(crate) fn is_signal(&self, id: ValueId) -> bool {
         self.signal.get(id.index()).copied().unwrap_or(false)
     }
 
     /// Whether a value is made of parameters and constants alone.
-    pub(super) fn is_weight(&self, id: ValueId) -> bool {
+    pub(crate) fn is_weight(&self, id: ValueId) -> bool {
         !self.is_signal(id)
     }
 
     /// Whether a value is a parameter or made of one without the signal.
-    pub(super) fn is_learned(&self, id: ValueId) -> bool {
-        let mut open = vec![id];
-        let mut steps = 0usize;
-        while let Some(id) = open.pop() {
-            steps += 1;
-            if self.is_signal(id) || steps > 64 {
-                continue;
-            }
-            match self.network.value(id).kind {
-                ValueKind::Parameter(_) => return true,
-                ValueKind::Computed => {
-                    if let Some(node) = self.producer(id) {
-                        open.extend(node.inputs.iter().copied().flatten());
-                    }
-                }
-                _ => {}
-            }
-        }
-        false
+    pub(crate) fn is_learned(&self, id: ValueId) -> bool {
+        !self.chains.at(id).is_empty()
     }
 
-    pub(super) fn is_output(&self, id: ValueId) -> bool {
+    /// The uses of parameters at a node.
+    pub(crate) fn read_at(&self, node: NodeId) -> impl Iterator<Item = &Use> {
+        let parameters = self.read_at.get(&node).into_iter().flatten();
+        let uses = parameters.filter_map(|&parameter| self.uses.get(parameter));
+        uses.flatten().filter(move |found| found.node == node)
+    }
+
+    /// Whether another node uses the same part of a parameter.
+    pub(crate) fn is_shared(&self, found: &Use) -> bool {
+        let ValueKind::Parameter(parameter) = self.network.value(found.parameter).kind else {
+            return false;
+        };
+        let uses = self.uses.get(parameter.index()).into_iter().flatten();
+        uses.filter(|other| other.node != found.node)
+            .any(|other| found.overlaps(other))
+    }
+
+    pub(crate) fn is_output(&self, id: ValueId) -> bool {
         self.outputs.contains(&id)
     }
 
-    pub(super) fn producer(&self, id: ValueId) -> Option<&'a Node> {
+    pub(crate) fn producer(&self, id: ValueId) -> Option<&'a Node> {
         self.network
             .value(id)
             .producer
@@ -131,37 +151,42 @@ impl<'a> View<'a> {
     }
 
     /// Sizes, empty where unknown.
-    pub(super) fn shape(&self, id: ValueId) -> &'a [usize] {
+    pub(crate) fn shape(&self, id: ValueId) -> &'a [usize] {
         self.network.value(id).shape.as_deref().unwrap_or_default()
     }
 
     /// The activations that start at a value.
-    pub(super) fn activations_of(&self, id: ValueId) -> &[Recognized] {
+    pub(crate) fn activations_of(&self, id: ValueId) -> &[Recognized] {
         self.activations.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// The activation that ends at a value, and the value it started from.
-    pub(super) fn activated_by(&self, id: ValueId) -> Option<(Activation, ValueId)> {
+    pub(crate) fn activated_by(&self, id: ValueId) -> Option<(Activation, ValueId)> {
         self.activated.get(&id).copied()
     }
 
     /// The spelled-out norm that starts at a value.
-    pub(super) fn norm_of(&self, id: ValueId) -> Option<&Normalized> {
+    pub(crate) fn norm_of(&self, id: ValueId) -> Option<&Normalized> {
         self.norms.get(&id)
     }
 
     /// The value that a spelled-out norm ending here started from.
-    pub(super) fn normalized_from(&self, id: ValueId) -> Option<ValueId> {
+    pub(crate) fn normalized_from(&self, id: ValueId) -> Option<ValueId> {
         self.normalized.get(&id).copied()
     }
 
+    /// The values at which spelled-out norms end.
+    pub(crate) fn normalized(&self) -> impl Iterator<Item = ValueId> {
+        self.normalized.keys().copied()
+    }
+
     /// Whether a node belongs to a spelled-out activation or norm.
-    pub(super) fn is_spelling(&self, node: NodeId) -> bool {
+    pub(crate) fn is_spelling(&self, node: NodeId) -> bool {
         self.inside.contains(&node)
     }
 
     /// The inputs of a node that carry the signal.
-    pub(super) fn signals(&self, node: NodeId) -> Vec<ValueId> {
+    pub(crate) fn signals(&self, node: NodeId) -> Vec<ValueId> {
         self.network
             .node(node)
             .inputs
@@ -173,45 +198,39 @@ impl<'a> View<'a> {
     }
 
     /// Whether a node contracts the signal with a weight.
-    pub(super) fn is_layer(&self, id: NodeId) -> bool {
+    pub(crate) fn is_layer(&self, id: NodeId) -> bool {
         let node = self.network.node(id);
-        if !op::contracts(&node.op) {
-            return false;
-        }
-        let operand = |slot: usize| node.inputs.get(slot).copied().flatten();
-        match node.op.as_str() {
-            "Conv" | "ConvTranspose" | "LSTM" | "GRU" | "RNN" => {
-                operand(1).is_some_and(|id| self.is_weight(id))
-            }
-            "Einsum" => node.inputs.iter().flatten().any(|&id| self.is_weight(id)),
-            _ => [0, 1]
-                .into_iter()
-                .filter_map(operand)
-                .any(|id| self.is_weight(id)),
-        }
+        let facts = node.operator.facts();
+        let is_weight = |slot: usize| node.input(slot).is_some_and(|id| self.is_weight(id));
+        facts
+            .weights
+            .iter()
+            .any(|weight| facts.contracts(weight.slot) && is_weight(weight.slot))
     }
 
     /// Whether a node picks rows of a table by the signal.
-    pub(super) fn is_lookup(&self, id: NodeId) -> bool {
+    pub(crate) fn is_lookup(&self, id: NodeId) -> bool {
         let node = self.network.node(id);
-        matches!(node.op.as_str(), "Gather" | "GatherND" | "GatherElements")
-            && node
-                .inputs
-                .first()
-                .copied()
-                .flatten()
-                .is_some_and(|table| self.is_weight(table))
+        matches!(
+            node.operator,
+            Operator::Gather { .. } | Operator::GatherND { .. } | Operator::GatherElements { .. }
+        ) && node
+            .inputs
+            .first()
+            .copied()
+            .flatten()
+            .is_some_and(|table| self.is_weight(table))
     }
 
     /// Walks back through changes of arrangement alone. A slice counts as one where it keeps most of
     /// the elements (padding taken off again), not where it picks a step or a part.
-    pub(super) fn arranged_from(&self, mut id: ValueId) -> ValueId {
+    pub(crate) fn arranged_from(&self, mut id: ValueId) -> ValueId {
         while let Some(node) = self.producer(id) {
             match node.inputs.first().copied().flatten() {
                 Some(input)
-                    if op::rearranges(&node.op)
+                    if op::rearranges(node)
                         && self.is_signal(input)
-                        && (node.op != "Slice"
+                        && (!matches!(node.operator, Operator::Slice(_))
                             || 2 * self.count(id) > self.count(input)
                             || self.count(input) == 0) =>
                 {
@@ -234,7 +253,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether `ancestor` is used on the way to `id`.
-    pub(super) fn depends_on(&self, id: ValueId, ancestor: ValueId) -> bool {
+    pub(crate) fn depends_on(&self, id: ValueId, ancestor: ValueId) -> bool {
         let earliest = self.network.value(ancestor).producer;
         let mut seen = BTreeSet::new();
         let mut open = vec![id];
@@ -254,5 +273,53 @@ impl<'a> View<'a> {
             open.extend(self.signals(producer));
         }
         false
+    }
+}
+
+/// Counts a matrix that ids pick from a stack among the weights, even where the ids depend on the
+/// input: an expert that a router chose is still the weight of the product that reads it.
+fn still_weights(network: &Network, signal: &mut [bool]) {
+    let is = |signal: &[bool], id: ValueId| signal.get(id.index()).copied().unwrap_or(false);
+    for node in &network.nodes {
+        let Operator::Gather { .. } = node.operator else {
+            continue;
+        };
+        let (Some(table), Some(output)) = (node.input(0), node.output(0)) else {
+            continue;
+        };
+        let rows = network.value(table).shape.as_ref().map_or(0, Vec::len);
+        if rows < 3 || is(signal, table) || !is(signal, output) {
+            continue;
+        }
+        // Every way on leads to a product whose other operand is a signal, through arrangement alone.
+        let (mut open, mut passed, mut all) = (vec![output], Vec::new(), true);
+        while let Some(id) = open.pop() {
+            passed.push(id);
+            let consumers = &network.value(id).consumers;
+            all = all && !consumers.is_empty() && !network.outputs.contains(&id);
+            for &consumer in consumers {
+                let node = network.node(consumer);
+                let facts = node.operator.facts();
+                let at = node.inputs.iter().position(|input| *input == Some(id));
+                let product = at.is_some_and(|slot| facts.contracts(slot))
+                    && node
+                        .inputs
+                        .iter()
+                        .flatten()
+                        .any(|&other| !passed.contains(&other) && is(signal, other));
+                if facts.class == Class::Arranges && passed.len() < 16 {
+                    open.extend(node.outputs.iter().flatten());
+                } else {
+                    all = all && product;
+                }
+            }
+        }
+        if all {
+            for id in passed {
+                if let Some(signal) = signal.get_mut(id.index()) {
+                    *signal = false;
+                }
+            }
+        }
     }
 }

@@ -7,11 +7,12 @@ use fanin::Activation;
 
 use super::op;
 use super::view::View;
-use crate::{NodeId, ValueId};
+use crate::operator::{Binary, Unary};
+use crate::{NodeId, Operator, ValueId};
 
 /// What a value meets.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// An activation and what comes out of it.
     Activation(Activation, ValueId),
     /// A softmax.
@@ -32,8 +33,8 @@ pub(super) enum What {
 
 /// Something met, and what lay on the way to it.
 #[derive(Clone, Debug)]
-pub(super) struct Encounter {
-    pub(super) what: What,
+pub(crate) struct Encounter {
+    pub(crate) what: What,
     /// The normalization passed on the way, in words.
     pub(super) norm: Option<&'static str>,
     /// Whether a pooling lay on the way.
@@ -41,7 +42,7 @@ pub(super) struct Encounter {
 }
 
 /// Everything that a value meets first.
-pub(super) fn trace(
+pub(crate) fn trace(
     view: &View<'_>,
     residual_sums: &BTreeSet<NodeId>,
     start: ValueId,
@@ -76,20 +77,20 @@ pub(super) fn trace(
             }
             let node = network.node(consumer);
             let outputs = node.outputs.iter().copied().flatten();
-            let name = node.op.as_str();
             let first = node.inputs.first().copied().flatten() == Some(id);
-            if op::only_looks(name) {
+            if op::only_looks(node) {
                 continue;
             }
             if view.is_layer(consumer) {
                 // The C of a Gemm is a sum, the states of a recurrent layer are its own.
-                if name == "Gemm" && network.input(consumer, 2) == Some(id) && !first {
+                let sums = matches!(node.operator, Operator::Gemm(_));
+                if sums && network.input(consumer, 2) == Some(id) && !first {
                     open.extend(outputs.map(|o| (o, norm, pooled)));
                 } else {
                     meet(What::Layer);
                 }
-            } else if op::normalizes(name) && first {
-                let norm = norm.or(Some(op::normalization_name(name)));
+            } else if op::normalizes(node) && first {
+                let norm = norm.or(Some(op::normalization_name(node)));
                 open.extend(
                     node.outputs
                         .first()
@@ -97,13 +98,14 @@ pub(super) fn trace(
                         .flatten()
                         .map(|o| (o, norm, pooled)),
                 );
-            } else if name == "PRelu" && first {
+            } else if node.operator == Operator::PRelu && first {
                 if let Some(output) = network.output(consumer) {
                     meet(What::Activation(Activation::PRelu, output));
                 }
-            } else if (op::moves(name) && first) || name == "Concat" {
+            } else if (op::moves(node) && first) || matches!(node.operator, Operator::Concat { .. })
+            {
                 open.extend(outputs.map(|o| (o, norm, pooled)));
-            } else if op::pools(name) && first {
+            } else if op::pools(node) && first {
                 open.extend(
                     node.outputs
                         .first()
@@ -111,18 +113,23 @@ pub(super) fn trace(
                         .flatten()
                         .map(|o| (o, norm, true)),
                 );
-            } else if matches!(name, "Softmax" | "LogSoftmax") {
+            } else if op::is_softmax(node) {
                 meet(What::Softmax(consumer));
             } else if matches!(
-                name,
-                "Where" | "Neg" | "Clip" | "ScatterND" | "ScatterElements"
+                node.operator,
+                Operator::Where
+                    | Operator::Unary(Unary::Neg)
+                    | Operator::Clip(_)
+                    | Operator::ScatterND { .. }
+                    | Operator::ScatterElements(_)
+                    | Operator::Rotary(_)
             ) {
                 open.extend(outputs.map(|o| (o, norm, pooled)));
             } else if residual_sums.contains(&consumer) {
                 meet(What::ResidualSum(consumer));
-            } else if matches!(name, "Add" | "Sub" | "Sum" | "Mean") {
+            } else if op::sums(node) {
                 open.extend(outputs.map(|o| (o, norm, pooled)));
-            } else if matches!(name, "Mul" | "Div") {
+            } else if op::scales(node) {
                 let other = view
                     .signals(consumer)
                     .into_iter()
@@ -134,19 +141,8 @@ pub(super) fn trace(
                     }
                     _ => meet(What::Unknown(consumer)),
                 }
-            } else if matches!(
-                name,
-                "MatMul"
-                    | "Gemm"
-                    | "Einsum"
-                    | "Attention"
-                    | "MultiHeadAttention"
-                    | "GroupQueryAttention"
-                    | "FusedMatMul"
-            ) {
+            } else if op::multiplies_matrices(node) || op::attends(node) {
                 meet(What::Contraction);
-            } else if name == "RotaryEmbedding" {
-                open.extend(outputs.map(|o| (o, norm, pooled)));
             } else if !view.is_spelling(consumer) {
                 meet(What::Unknown(consumer));
             }
@@ -197,25 +193,35 @@ pub(super) fn sources(
             continue;
         };
         let node = network.node(producer);
-        let name = node.op.as_str();
         let first = node.inputs.first().copied().flatten();
         if view.is_layer(producer) {
             found.layers.push(producer);
         } else if residual_sums.contains(&producer) || view.is_lookup(producer) {
             found.others.push(id);
-        } else if op::normalizes(name) {
+        } else if op::normalizes(node) {
             found.passed.push(producer);
             open.extend(first);
-        } else if op::moves(name) || op::pools(name) || matches!(name, "RotaryEmbedding" | "Div") {
+        } else if op::moves(node)
+            || op::pools(node)
+            || matches!(
+                node.operator,
+                Operator::Rotary(_) | Operator::Binary(Binary::Div)
+            )
+        {
             open.extend(first);
-        } else if matches!(
-            name,
-            "Add" | "Sub" | "Sum" | "Mean" | "Mul" | "Concat" | "Where" | "Neg"
-        ) {
-            if name == "Mul" && view.signals(producer).len() == 1 {
+        } else if op::sums(node)
+            || matches!(
+                node.operator,
+                Operator::Binary(Binary::Mul)
+                    | Operator::Concat { .. }
+                    | Operator::Where
+                    | Operator::Unary(Unary::Neg)
+            )
+        {
+            if op::is_mul(node) && view.signals(producer).len() == 1 {
                 found.passed.push(producer);
             }
-            let skip = usize::from(name == "Where");
+            let skip = usize::from(node.operator == Operator::Where);
             open.extend(node.inputs.iter().skip(skip).copied().flatten());
         } else {
             found.others.push(id);

@@ -64,6 +64,9 @@ pub(super) fn choose(place: &Place<'_>) -> Choice {
         | Role::PositionEmbedding
         | Role::AttentionBias
         | Role::ActivationSlope
+        | Role::WeightScale
+        | Role::LowRankDown
+        | Role::LowRankUp
         | Role::Other => Choice::new(
             build::zeros(),
             format!("{because}: zero, as Keras starts biases, shifts and slopes"),

@@ -3,14 +3,17 @@
 mod auto;
 mod gpt2;
 mod keras;
+mod part;
 mod place;
 mod plain;
+mod stack;
 mod torch;
 
 use std::fmt;
 use std::str::FromStr;
 
 use fanin::Initializer;
+use fanin_network::Role;
 
 use crate::suggest;
 use plain::Plain;
@@ -114,6 +117,20 @@ impl Recipe {
 
     /// The choice for one parameter.
     pub(crate) fn choose(self, place: &Place<'_>) -> Choice {
+        match place.role() {
+            Role::WeightScale => part::scale(self, place),
+            Role::LowRankUp => part::up(place),
+            Role::LowRankDown => part::down(self, place),
+            _ => {
+                let whole = self.own(place);
+                let choice = stack::choose(self, place, &whole).unwrap_or(whole);
+                part::unscaled(place, choice)
+            }
+        }
+    }
+
+    /// What the recipe itself says of a parameter that is no part of a weight.
+    fn own(self, place: &Place<'_>) -> Choice {
         match self {
             Self::Auto => auto::choose(place),
             Self::Torch => torch::choose(place),

@@ -1,12 +1,15 @@
 //! Where a parameter stands: all that a recipe may look at.
 
 use fanin::{Activation, Axis, Fans};
-use fanin_network::{Feeds, Network, Parameter, RecurrentKind, Role};
-
-use crate::surroundings::{self, Enters, Reads};
+use fanin_network::{
+    Enters, Feeds, Layer, LayerWeight, Layers, Network, Parameter, ParameterId, Reads,
+    RecurrentKind, Role,
+};
 
 /// What holds for the network as a whole, found once.
 pub(crate) struct Facts<'a> {
+    /// The network's layers.
+    pub(crate) layers: Layers,
     /// The largest number of branches that add into one stream.
     pub(crate) branches: Option<usize>,
     /// Positions of the activation halves of gated units among the parameters.
@@ -19,6 +22,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn new(network: &'a Network) -> Self {
         let parameters = || network.parameters.iter();
         Self {
+            layers: Layers::of(network),
             branches: parameters()
                 .filter_map(|p| p.purpose.residual_branches)
                 .filter(|&n| n > 0)
@@ -115,40 +119,63 @@ impl<'a> Place<'a> {
         self.parameter.purpose.residual_branches.filter(|&n| n > 0)
     }
 
+    /// The layer it is the weight of, or belongs to the weight of.
+    pub(crate) fn layer(&self) -> Option<&'a Layer> {
+        let role = self.role();
+        let using = || self.facts.layers.using(ParameterId::from(self.index));
+        using()
+            .find(|layer| {
+                let mut own = layer.weights.iter();
+                own.any(|w| w.parameter.index() == self.index && w.role == role)
+            })
+            .or_else(|| using().next())
+    }
+
+    /// What it is to its layer.
+    pub(crate) fn as_weight(&self) -> Option<&'a LayerWeight> {
+        let mut weights = self.layer()?.weights.iter();
+        weights.find(|weight| weight.parameter.index() == self.index)
+    }
+
     /// What it multiplies.
     pub(crate) fn reads(&self) -> Reads {
-        surroundings::reads(self.network, self.parameter)
+        self.layer().map_or(Reads::Unknown, |layer| layer.reads)
     }
 
     /// How many layers a signal passes around this weight with no norm and no sum between them.
-    pub(crate) fn plain_depth(&self) -> usize {
-        surroundings::plain_depth(self.network, self.parameter)
+    pub(crate) fn layers_in_a_row(&self) -> usize {
+        self.layer().map_or(0, |layer| layer.in_a_row)
     }
 
     /// How it enters the computation.
     pub(crate) fn enters(&self) -> Enters {
-        surroundings::enters(self.network, self.parameter)
+        fanin_network::enters(self.network, self.parameter)
     }
 
     /// Whether it is a scale stored as its distance from one.
     pub(crate) fn is_offset_from_one(&self) -> bool {
-        surroundings::offset_from_one(self.network, self.parameter)
+        fanin_network::is_offset_from_one(self.network, self.parameter)
     }
 
     /// Whether its branch has a learned scale of its own.
     pub(crate) fn meets_branch_scale(&self) -> bool {
-        surroundings::meets_branch_scale(self.network, self.parameter)
+        self.layer().is_some_and(|layer| layer.meets_branch_scale)
     }
 
     /// Whether what it makes, once squashed, multiplies another signal.
     pub(crate) fn gates_a_signal(&self) -> bool {
-        surroundings::gates_a_signal(self.network, self.parameter)
+        self.layer().is_some_and(|layer| layer.gates_a_signal)
     }
 
-    /// The weight whose output this bias is added to.
+    /// The weight of the layer to whose output this bias is added, or whose weight this is a factor on.
     pub(crate) fn weight(&self) -> Option<Place<'a>> {
-        let weight = surroundings::weight_of(self.network, self.parameter)?;
-        let index = surroundings::position(self.network, weight)?;
+        let layers = &self.facts.layers;
+        let layer = match self.role() {
+            Role::WeightScale => self.layer(),
+            _ => layers.of_bias(ParameterId::from(self.index)),
+        };
+        let index = layer?.weight()?.parameter.index();
+        let weight = self.network.parameters.get(index)?;
         Some(Place::new(self.network, self.facts, index, weight))
     }
 

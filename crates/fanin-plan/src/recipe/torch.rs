@@ -50,7 +50,11 @@ pub(super) fn choose(place: &Place<'_>) -> Choice {
             build::ones(),
             format!("{because}: PyTorch has no such layer, and one changes nothing"),
         ),
-        Role::AttentionBias | Role::Other => Choice::new(
+        Role::AttentionBias
+        | Role::WeightScale
+        | Role::LowRankDown
+        | Role::LowRankUp
+        | Role::Other => Choice::new(
             build::zeros(),
             format!("{because}: PyTorch has no such layer, and zero is the usual start"),
         ),
@@ -73,10 +77,11 @@ fn layer(place: &Place<'_>) -> Choice {
 
 /// PyTorch's own fan in.
 fn fan(place: &Place<'_>) -> f64 {
-    let channels = if place.parameter.layout.transposed {
-        place.size_of(Axis::Output)
-    } else {
-        place.size_of(Axis::Input)
+    let layout = &place.parameter.layout;
+    let channels = match place.fans {
+        _ if layout.transposed => place.size_of(Axis::Output),
+        Some(fans) if layout.axes.contains(&Axis::Input) => return fans.fan_in.max(1.0),
+        _ => place.size_of(Axis::Input),
     };
     (channels as f64 * place.size_of(Axis::Field) as f64).max(1.0)
 }

@@ -28,7 +28,7 @@ pub(crate) fn axes_text(layout: &Layout) -> String {
     words.join(" ")
 }
 
-/// Reads `layout`, `groups`, `stride`, `transposed` and `fused`. Whether they suit the shape is seen when
+/// Reads `layout`, `groups`, `stride`, `transposed`, `fused` and `sides`. Whether they suit the shape is seen when
 /// the initializer is resolved.
 pub(super) fn read(fields: &Fields<'_, '_>) -> Result<Layout, PlanError> {
     let axes = fields
@@ -53,5 +53,13 @@ pub(super) fn read(fields: &Fields<'_, '_>) -> Result<Layout, PlanError> {
         stride: fields.optional_sizes("stride")?.unwrap_or_default(),
         transposed: fields.optional_bool("transposed")?.unwrap_or(false),
         fused: fields.optional_sizes("fused")?.unwrap_or_default(),
+        sides: match fields.optional_sizes("sides")?.as_deref() {
+            None => None,
+            Some(&[inputs, outputs]) => Some([inputs, outputs]),
+            Some(_) => {
+                let message = "it has two sizes, inputs and outputs of the weight";
+                return Err(fields.error("sides", message.to_owned()));
+            }
+        },
     })
 }

@@ -9,7 +9,7 @@ use fanin::{DType, Fans, Initializer, Seed};
 use super::fields::{Fields, Text, quoted};
 use super::layout;
 use crate::role_name;
-use crate::{Entry, Model, Plan, PlanError, Recipe};
+use crate::{ChosenBy, Entry, Model, Plan, PlanError, Recipe};
 
 impl FromStr for Plan {
     type Err = PlanError;
@@ -144,9 +144,11 @@ fn entry_fields<'t, 'a>(
             "stride",
             "transposed",
             "fused",
+            "sides",
             "fan_in",
             "fan_out",
             "initializer",
+            "chosen_by",
             "reason",
         ],
     )?;
@@ -176,6 +178,12 @@ fn entry(fields: &Fields<'_, '_>) -> Result<Entry, PlanError> {
         role,
         layout,
         initializer,
+        chosen_by: match fields.optional_string("chosen_by")? {
+            None => ChosenBy::Recipe,
+            Some(text) => text
+                .parse()
+                .map_err(|message| fields.error("chosen_by", message))?,
+        },
         reason: fields.string("reason")?.to_owned(),
     };
     // Half of what can be counted: sizes are also asked for as signed numbers.

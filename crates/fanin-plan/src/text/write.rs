@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::axes_text;
 use super::fields::quoted;
-use crate::{Entry, Plan};
+use crate::{ChosenBy, Entry, Plan};
 
 const HEADER: &str = "\
 # What each parameter starts with, and why. Written by fanin; `fanin fill` makes the weights from it.
@@ -50,6 +50,9 @@ fn block(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
     if !layout.fused.is_empty() {
         writeln!(f, "fused = {:?}", layout.fused)?;
     }
+    if let Some(sides) = layout.sides {
+        writeln!(f, "sides = {sides:?}")?;
+    }
     if let Some(fans) = &entry.fans {
         writeln!(f, "fan_in = {}", number(fans.fan_in))?;
         writeln!(f, "fan_out = {}", number(fans.fan_out))?;
@@ -59,6 +62,9 @@ fn block(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
         "initializer = {}",
         quoted(&entry.initializer.to_string())
     )?;
+    if entry.chosen_by != ChosenBy::Recipe {
+        writeln!(f, "chosen_by = {}", quoted(&entry.chosen_by.to_string()))?;
+    }
     writeln!(f, "reason = {}", quoted(&entry.reason))
 }
 

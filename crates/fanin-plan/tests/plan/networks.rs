@@ -25,6 +25,7 @@ pub(crate) fn layout(axes: &str) -> Layout {
         stride: Vec::new(),
         transposed: false,
         fused: Vec::new(),
+        sides: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::networks;
 use fanin::{DType, Initializer, Layout, Seed};
 use fanin_network::Role;
-use fanin_plan::{Entry, Model, Plan, Recipe};
+use fanin_plan::{ChosenBy, Entry, Model, Plan, Recipe};
 use proptest::prelude::*;
 
 #[test]
@@ -103,7 +103,9 @@ fn entry() -> impl Strategy<Value = Entry> {
             vec![4, 3, 3, 3]
         )),
         Just((networks::layout("soi"), vec![2, 3, 5])),
+        Just((networks::layout("oi").sides(12, 7), vec![7, 6])),
     ];
+    let choosers = vec![ChosenBy::Recipe, ChosenBy::Rule, ChosenBy::Finding];
     let roles = vec![Role::Weight, Role::OutputHead, Role::AttentionQkv];
     (
         any::<String>(),
@@ -111,10 +113,10 @@ fn entry() -> impl Strategy<Value = Entry> {
         layouts,
         prop::sample::select(DType::ALL.to_vec()),
         prop::sample::select(roles),
-        initializer(),
+        (initializer(), prop::sample::select(choosers)),
     )
         .prop_map(
-            |(name, reason, (layout, shape), dtype, role, initializer)| Entry {
+            |(name, reason, (layout, shape), dtype, role, (initializer, chosen_by))| Entry {
                 name,
                 fans: layout.fans(&shape).ok(),
                 shape,
@@ -122,6 +124,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                 role,
                 layout,
                 initializer,
+                chosen_by,
                 reason,
             },
         )

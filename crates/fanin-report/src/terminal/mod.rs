@@ -6,6 +6,7 @@ mod seeds;
 use std::fmt::Write as _;
 
 use fanin_check::{Finding, Fix, Severity, Verdict};
+use fanin_plan::ChosenBy;
 use owo_colors::OwoColorize as _;
 
 use crate::Report;
@@ -92,7 +93,7 @@ fn summary(report: &Report<'_>) -> String {
         let ruled = plan
             .entries
             .iter()
-            .filter(|entry| entry.is_by_rule())
+            .filter(|entry| entry.chosen_by == ChosenBy::Rule)
             .count();
         if ruled > 0 {
             let _ = write!(text, " but for {ruled} by your rules");

@@ -49,6 +49,9 @@ pub(super) fn choose(place: &Place<'_>) -> Choice {
             build::constant(0.25),
             format!("{}: a slope of 1/4 (He et al. 2015)", place.because()),
         ),
-        Role::Other => other::choose(place),
+        // Parts of weights are one thing in all recipes; see `part`.
+        Role::WeightScale | Role::LowRankDown | Role::LowRankUp | Role::Other => {
+            other::choose(place)
+        }
     }
 }

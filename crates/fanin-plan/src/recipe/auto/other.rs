@@ -1,8 +1,9 @@
 //! Parameters of which the graph does not tell what they are for.
 
+use fanin_network::Enters;
+
 use super::{Choice, Place, weight};
 use crate::build;
-use crate::surroundings::Enters;
 
 pub(super) fn choose(place: &Place<'_>) -> Choice {
     let because = place.because();

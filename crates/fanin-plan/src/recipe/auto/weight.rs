@@ -1,12 +1,11 @@
 //! Weights of linear layers and convolutions.
 
 use fanin::Activation;
-use fanin_network::Feeds;
+use fanin_network::{Feeds, Reads};
 
 use super::{Choice, Place, gated};
 use crate::build;
 use crate::kind::{self, Kind};
-use crate::surroundings::Reads;
 
 /// The scale of a weight before what its place in a residual branch asks for.
 pub(super) struct Scale {
@@ -124,12 +123,12 @@ fn before_activation(place: &Place<'_>, activation: Activation) -> Scale {
             1.0,
             "1/fan_in, for which selu maps mean zero and variance one to themselves (LeCun et al. 1998; Klambauer et al. 2017)",
         ),
-        Kind::Odd if place.is_square() && place.plain_depth() >= DEEP => Scale {
+        Kind::Odd if place.is_square() && place.layers_in_a_row() >= DEEP => Scale {
             family: Family::Orthogonal,
             gain: 1.0,
             cause: format!(
                 "orthogonal, because {} layers follow each other with {activation} alone between them: at the edge of chaos it keeps the length of every gradient, and not only their mean (Saxe et al. 2014; Pennington et al. 2017)",
-                place.plain_depth()
+                place.layers_in_a_row()
             ),
         },
         Kind::Odd => Scale::average(

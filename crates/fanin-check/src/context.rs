@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use fanin_network::{Network, NodeId, Parameter, Role, ValueId, Weights};
+use fanin_network::{
+    Layer, LayerWeight, Layers, Network, NodeId, Operator, Parameter, ParameterId, Role, ValueId,
+    ValueKind, Weights,
+};
 use fanin_plan::Plan;
 use fanin_run::{Observation, ParameterObservation, Trace};
 use fanin_theory::Prediction;
 
 use crate::Options;
+use crate::main_path::{self, MainPath, weight_of};
 use crate::proposal::Proposal;
-use crate::spine::{Spine, spine};
 
 /// Everything the rules look at.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Context<'a> {
     pub(crate) network: &'a Network,
+    pub(crate) layers: Layers,
     pub(crate) weights: &'a Weights,
     pub(crate) trace: &'a Trace,
     pub(crate) prediction: &'a Prediction,
     pub(crate) proposal: Proposal<'a>,
-    pub(crate) spine: Spine<'a>,
+    pub(crate) main_path: MainPath<'a>,
     pub(crate) options: &'a Options,
     observations: BTreeMap<&'a str, &'a Observation>,
     ids: BTreeMap<&'a str, ValueId>,
@@ -44,7 +48,7 @@ impl<'a> MadeBy<'a> {
     }
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Context<'a> {
     pub(crate) fn new(
         network: &'a Network,
         plan: Option<&'a Plan>,
@@ -65,13 +69,15 @@ impl<'a> Scene<'a> {
             .enumerate()
             .map(|(at, value)| (value.name.as_str(), ValueId::from(at)))
             .collect();
+        let layers = Layers::of(network);
         Self {
+            main_path: main_path::find(network, &layers, trace, &observations),
+            layers,
             network,
             weights,
             trace,
             prediction,
             proposal: Proposal::new(network, plan),
-            spine: spine(network, trace, &observations),
             options,
             observations,
             ids,
@@ -85,6 +91,12 @@ impl<'a> Scene<'a> {
         self.observation(&self.network.value(input).name)
     }
 
+    /// The parameter that a value is, or is mostly made of.
+    pub(crate) fn stored(&self, value: ValueId) -> Option<&'a Parameter> {
+        let parameter = self.layers.stored(value)?;
+        self.network.parameters.get(parameter.index())
+    }
+
     /// The value that an observation is of.
     pub(crate) fn id(&self, seen: &Observation) -> Option<ValueId> {
         self.ids.get(seen.value.as_str()).copied()
@@ -95,24 +107,31 @@ impl<'a> Scene<'a> {
         self.network.value(self.id(seen)?).producer
     }
 
-    /// The parameters of a layer that set the distribution of a value: going back from the value
-    /// through elementwise steps, the biases and norm shifts that are added, and the first weight
-    /// or norm scale that is met.
+    /// The operator that a value comes out of; none for inputs.
+    pub(crate) fn operator(&self, seen: &Observation) -> Option<&'a Operator> {
+        let producer = self.producer(seen)?;
+        Some(&self.network.node(producer).operator)
+    }
+
+    /// The parameters of a layer that set the distribution of a value: going back from the value,
+    /// the biases and norm shifts that are added, and the first weight or norm scale that is met.
     pub(crate) fn made_by(&self, seen: &Observation) -> MadeBy<'a> {
         let mut made = MadeBy::default();
         let mut at = self.producer(seen);
-        // A few steps: activation, bias, norm, reshape.
-        for _ in 0..8 {
-            let Some(node) = at.map(|id| self.network.node(id)) else {
-                break;
-            };
+        while let Some(id) = at {
+            let node = self.network.node(id);
             let mut next = None;
+            let weight = self
+                .layers
+                .at(id)
+                .and_then(|layer| weight_of(self.network, layer));
             for input in node.inputs.iter().flatten() {
-                match self.network.as_parameter(*input) {
-                    Some(parameter) => made.take(parameter),
+                match self.layers.stored(*input) {
+                    Some(stored) => made.take(self.network.parameter(stored)),
                     None => next = next.or(self.network.value(*input).producer),
                 }
             }
+            made.scale = made.scale.or(weight);
             if made.scale.is_some() {
                 break;
             }
@@ -133,6 +152,8 @@ impl<'a> Scene<'a> {
                     | Role::NormShift
                     | Role::AttentionBias
                     | Role::BranchScale
+                    | Role::WeightScale
+                    | Role::LowRankUp
                     | Role::ActivationSlope
             )
         })
@@ -141,21 +162,22 @@ impl<'a> Scene<'a> {
     /// The share of a weight's units that are zero for every sample after the activation it feeds;
     /// 0 where none is seen.
     pub(crate) fn dead_after(&self, seen: &ParameterObservation) -> f64 {
-        let mut value = self.parameter(seen).map(|parameter| parameter.value);
-        // A few steps: the layer, bias, norm, activation.
-        for _ in 0..5 {
-            let consumers = value.map(|id| &self.network.value(id).consumers);
-            let Some(node) = consumers.and_then(|list| list.first()) else {
-                break;
-            };
-            value = self.network.output(*node);
-            let name = value.map(|id| self.network.value(id).name.as_str());
-            let dead = name.and_then(|name| self.observation(name)?.forward.dead_units);
-            if let Some(dead) = dead {
-                return dead;
-            }
+        let dead = |layer: &Layer| {
+            let (_, after) = layer.activation?;
+            let name = &self.network.value(after).name;
+            self.observation(name)?.forward.dead_units
+        };
+        let layers = self.layers_of(seen);
+        layers.into_iter().find_map(dead).unwrap_or(0.0)
+    }
+
+    /// The layers whose weight a parameter belongs to.
+    pub(crate) fn layers_of(&self, seen: &ParameterObservation) -> Vec<&Layer> {
+        let parameter = self.parameter(seen).map(|parameter| parameter.value);
+        match parameter.map(|value| &self.network.value(value).kind) {
+            Some(ValueKind::Parameter(parameter)) => self.layers.using(*parameter).collect(),
+            _ => Vec::new(),
         }
-        0.0
     }
 
     /// What was seen of a parameter.
@@ -171,6 +193,41 @@ impl<'a> Scene<'a> {
         filler.ok()?.expected_std()
     }
 
+    /// Whether the scale of a parameter is that of its layer, up to a constant: no weight norm.
+    pub(crate) fn uses_scale(&self, seen: &ParameterObservation) -> bool {
+        let layers = self.layers_of(seen);
+        let mut weights = layers.iter().flat_map(|layer| &layer.weights);
+        let own = |id: ParameterId| self.network.parameter(id).name == seen.name;
+        !weights.any(|weight| own(weight.parameter) && weight.scale_free)
+    }
+
+    /// What the layers that use a parameter make of its scale: a constant on the way, or the lengths of
+    /// a weight norm in place of its own.
+    pub(crate) fn factor(&self, seen: &ParameterObservation) -> f64 {
+        let layers = self.layers_of(seen);
+        let Some(layer) = layers.first() else {
+            return 1.0;
+        };
+        let named =
+            |weight: &&LayerWeight| self.network.parameter(weight.parameter).name == seen.name;
+        let Some(own) = layer.weights.iter().find(named) else {
+            return 1.0;
+        };
+        if !own.scale_free {
+            return own.factor.abs();
+        }
+        let mut weights = layer.weights.iter();
+        let lengths = weights.find(|weight| weight.role == Role::WeightScale);
+        let lengths = lengths.map(|weight| self.network.parameter(weight.parameter));
+        match lengths.and_then(|lengths| Some((lengths, self.seen(lengths)?))) {
+            Some((lengths, g)) if seen.rms > 0.0 => {
+                let elements: f64 = own.part.iter().map(|range| range.len() as f64).product();
+                g.rms * (lengths.len() as f64 / elements.max(1.0)).sqrt() / seen.rms
+            }
+            _ => 1.0,
+        }
+    }
+
     /// What was seen at a value.
     pub(crate) fn observation(&self, value: &str) -> Option<&'a Observation> {
         self.observations.get(value).copied()
@@ -184,14 +241,12 @@ impl<'a> Scene<'a> {
             .find(|parameter| parameter.name == seen.name)
     }
 
-    /// The first node that reads a parameter, or its name where none does.
+    /// The first node at which a parameter meets the signal, or its name where it does at none.
     pub(crate) fn reader(&self, seen: &ParameterObservation) -> String {
-        self.parameter(seen)
-            .and_then(|parameter| self.network.value(parameter.value).consumers.first())
-            .map_or_else(
-                || seen.name.clone(),
-                |node| self.network.node(*node).name.clone(),
-            )
+        let parameter = self.parameter(seen);
+        let node = parameter.map(|parameter| parameter.purpose.node.clone());
+        node.filter(|node| !node.is_empty())
+            .unwrap_or_else(|| seen.name.clone())
     }
 }
 

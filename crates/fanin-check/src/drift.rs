@@ -1,4 +1,4 @@
-//! The walk of a log scale along the spine, and where it leaves what luck allows.
+//! The drift of a log scale along the main path, and where it leaves what luck allows.
 //!
 //! With weights of critical scale each layer preserves the second moment of its signal forward, and
 //! the squared length of its gradient backward, in the mean over draws; what is left is a random
@@ -9,8 +9,8 @@
 use fanin_theory::band::{DEVIATIONS, TOLERANCE};
 
 use crate::Severity;
-use crate::scene::Scene;
-use crate::spine::{Place, Step};
+use crate::context::Context;
+use crate::main_path::{Place, Step};
 
 /// Over a stretch of layers, a change of the signal by this factor slows training.
 ///
@@ -24,7 +24,7 @@ const HOPELESS: f64 = 1000.0;
 /// scale by at most √6 (PyTorch's default before ReLU) and by the root of the fans' ratio.
 const ODD: f64 = 10.0;
 
-/// A point of the walk: the end of a layer.
+/// A point of the drift: the end of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Point<'a, 'b> {
     pub(crate) place: &'b Place<'a>,
@@ -43,7 +43,7 @@ pub(crate) enum Direction {
     Up,
 }
 
-/// A stretch of a walk that departs from what luck allows.
+/// A stretch of a drift that departs from what luck allows.
 #[derive(Clone, Debug)]
 pub(crate) struct Departure<'a, 'b> {
     pub(crate) severity: Severity,
@@ -68,9 +68,9 @@ pub(crate) struct Departure<'a, 'b> {
 }
 
 /// Forward: the rms of the signal against that of the last reset, layer by layer.
-pub(crate) fn forward<'a, 'b>(scene: &'b Scene<'a>) -> Vec<Point<'a, 'b>> {
+pub(crate) fn forward<'a, 'b>(context: &'b Context<'a>) -> Vec<Point<'a, 'b>> {
     let mut points = Vec::new();
-    for End { place, layer, .. } in layer_ends(scene.spine.trunk()) {
+    for End { place, layer, .. } in layer_ends(context.main_path.trunk()) {
         let rms = place.seen.forward.rms;
         if place.scale_free || !(rms > 0.0 && place.reference > 0.0) {
             continue;
@@ -91,8 +91,8 @@ pub(crate) fn forward<'a, 'b>(scene: &'b Scene<'a>) -> Vec<Point<'a, 'b>> {
 /// Where the scale of a value makes no difference (a normalization follows), the gradient there is
 /// as large as the value is small, and only their product says anything; elsewhere the scale that
 /// counts is that of a healthy signal.
-pub(crate) fn backward<'a, 'b>(scene: &'b Scene<'a>) -> Vec<Point<'a, 'b>> {
-    let trunk = scene.spine.trunk();
+pub(crate) fn backward<'a, 'b>(context: &'b Context<'a>) -> Vec<Point<'a, 'b>> {
+    let trunk = context.main_path.trunk();
     let neutral = neutral_changes(trunk);
     let mut points: Vec<Point<'a, 'b>> = Vec::new();
     let (mut stretch, mut pending) = (0, None);
@@ -167,7 +167,7 @@ fn layer_ends<'a, 'b>(trunk: &'b [Place<'a>]) -> Vec<End<'a, 'b>> {
     ends
 }
 
-/// The gravest departure of a walk in one direction.
+/// The gravest departure of a drift in one direction.
 pub(crate) fn departure<'a, 'b>(
     points: &[Point<'a, 'b>],
     direction: Direction,
