@@ -265,9 +265,10 @@ fn layer(study: &Study<'_>, id: NodeId) -> Option<Layer> {
                 value: found.value,
                 role: reading.role,
                 part: found.part.axes.region(),
-                factor: match found.part.degree {
-                    Some(degree) if degree == 1.0 => found.part.factor,
-                    _ => 1.0,
+                factor: if found.part.degree == Some(1.0) {
+                    found.part.factor
+                } else {
+                    1.0
                 },
                 scale_free: found.part.degree == Some(0.0),
                 fans: reading
@@ -339,3 +340,6 @@ pub(crate) fn arranges(node: &Node) -> bool {
     matches!(class, Class::Arranges | Class::Repeats)
         || matches!(node.operator, Operator::Slice(_) | Operator::Split(_))
 }
+
+#[cfg(test)]
+mod tests;
