@@ -23,8 +23,8 @@ pub use path::main_path;
 pub use reads::Reads;
 
 use crate::operator::{Class, Holds};
+use crate::role::reading::Use;
 use crate::role::study::Study;
-use crate::role::uses::Use;
 use crate::role::view::View;
 use crate::role::walk::{What, trace};
 use crate::{Feeds, Network, Node, NodeId, Operator, ParameterId, Role, ValueId, ValueKind};
@@ -266,7 +266,7 @@ fn layer(study: &Study<'_>, id: NodeId) -> Option<Layer> {
                 role: reading.role,
                 part: found.part.axes.region(),
                 factor: match found.part.degree {
-                    Some(degree) if degree == 1.0 => found.part.factor,
+                    Some(1.0) => found.part.factor,
                     _ => 1.0,
                 },
                 scale_free: found.part.degree == Some(0.0),
