@@ -2,8 +2,7 @@
 
 use fanin_train::lesson::{Demonstration, Figure, Kind, Trial};
 
-use super::super::lesson::report;
-use super::super::sentence;
+use super::super::{ComparisonReport, sentence};
 use super::{curves, head, head_of_numbers, inside, number, render, results, row, row_name};
 use crate::chart::HUES;
 use crate::markup::{Html, prose, template};
@@ -61,7 +60,7 @@ fn trial(shown: &Demonstration, trial: &Trial, k: usize) -> Html {
     if trained {
         let id = format!("c{k}");
         let all = [
-            results::section(&report(shown, trial), &id),
+            results::section(&ComparisonReport::of(shown, trial), &id),
             curves::further(comparison, &id),
             inside::section(comparison, &id, false).unwrap_or_default(),
         ];
