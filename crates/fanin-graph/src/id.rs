@@ -23,14 +23,14 @@ macro_rules! id {
 }
 
 id! {
-    /// A value's position in [`crate::Network::values`].
+    /// A value's position in [`Network::values`](crate::Network::values).
     ValueId
 }
 id! {
-    /// A node's position in [`crate::Network::nodes`].
+    /// A node's position in [`Network::nodes`](crate::Network::nodes).
     NodeId
 }
 id! {
-    /// A parameter's position in [`crate::Network::parameters`].
+    /// A parameter's position in [`Network::parameters`](crate::Network::parameters).
     ParameterId
 }
