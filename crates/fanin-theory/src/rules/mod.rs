@@ -26,53 +26,15 @@ pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod rotary;
+mod rule;
 pub(crate) mod shape;
 pub(crate) mod window;
 
-use fanin_network::{Node, Operator, ValueId};
+use fanin_network::Operator;
 
 pub(crate) use context::{Context, axis, batch, constant_moments, count, uniform};
-
-use crate::signal::Signal;
-use back::{Arrival, Back};
-
-/// What theory knows of one operator.
-pub(crate) trait Rule {
-    /// Which directions it answers at all.
-    fn support(&self) -> Support {
-        Support {
-            forward: true,
-            backward: true,
-        }
-    }
-
-    /// Whether it speaks of the k-th output. Gradients of several outputs it speaks of add up as if
-    /// they were independent.
-    fn speaks_of(&self, output: usize) -> bool {
-        output == 0
-    }
-
-    /// The signal of an output.
-    fn forward(&self, context: &Context<'_>, node: &Node, output: ValueId) -> Option<Signal>;
-
-    /// What the gradient at an output is at an input.
-    fn backward(&self, arrival: &Arrival<'_>) -> Option<Back>;
-
-    /// The linear map it applies, if it is one.
-    fn map(&self, _context: &Context<'_>, _node: &Node) -> Option<map::Map> {
-        None
-    }
-}
-
-/// In which directions theory has a rule for an operator. What a rule needs to know of its inputs may
-/// still be missing in a network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Support {
-    /// From the moments of the inputs to those of the outputs.
-    pub forward: bool,
-    /// From the gradient at the outputs to that at the inputs.
-    pub backward: bool,
-}
+pub(crate) use rule::Rule;
+pub use rule::Support;
 
 /// Whether theory has a rule for an operator.
 pub fn supports(operator: &Operator) -> Support {
