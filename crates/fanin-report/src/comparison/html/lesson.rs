@@ -3,7 +3,8 @@
 use fanin_train::lesson::{Demonstration, Figure, Kind, Trial};
 
 use super::super::{ComparisonReport, sentence};
-use super::{curves, head, head_of_numbers, inside, number, render, results, row, row_name};
+use super::cells::{head, head_of_numbers, number, row, row_name};
+use super::{curves, inside, render, results};
 use crate::chart::HUES;
 use crate::markup::{Html, prose, template};
 use crate::page::{details, section, subheading};
