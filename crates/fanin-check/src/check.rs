@@ -2,36 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use fanin::DType;
 use fanin_network::{Network, Weights};
 use fanin_plan::Plan;
-use fanin_run::{Observation, Trace};
-use fanin_theory::{Band, Expected, Measured, Moments, Prediction, predict};
+use fanin_run::Trace;
+use fanin_theory::{Band, Expected, Prediction, predict};
 
 use crate::cause;
 use crate::context::Context;
 use crate::fold::fold;
+use crate::measured::measured;
 use crate::rules::RULES;
-use crate::{
-    BackwardRow, Checkup, Finding, ForwardRow, Optimizer, ParameterRow, ValueRow, Verdict,
-};
-
-/// What a checkup says about itself, and what is known of the training to come.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    /// The model as the user named it.
-    pub model: String,
-    /// The seed of weights and inputs.
-    pub seed: u64,
-    /// Whether the run drew its inputs; of a user's data less is known beforehand.
-    pub drawn: bool,
-    /// The format training will compute in, if its range is to be judged (F704).
-    pub dtype: Option<DType>,
-    /// The optimizer, if its first step is to be judged (F705).
-    pub optimizer: Option<Optimizer>,
-    /// How many samples of the data have each class, if the output's prior is to be judged (F602).
-    pub class_counts: Option<Vec<u64>>,
-}
+use crate::{BackwardRow, Checkup, Finding, ForwardRow, Options, ParameterRow, ValueRow, Verdict};
 
 /// Holds one run of a network against what theory expects of it.
 ///
@@ -64,34 +45,6 @@ pub fn check(
         trace,
         repeats: None,
         fixed: None,
-    }
-}
-
-/// What a prediction may know of a run.
-pub(crate) fn measured(trace: &Trace, drawn: bool) -> Measured {
-    let observations = || trace.inputs.iter().chain(&trace.values);
-    let forward = |observation: &Observation| Moments {
-        mean: observation.forward.mean,
-        rms: observation.forward.rms,
-        sample_cosine: observation.forward.sample_cosine,
-    };
-    Measured {
-        values: observations()
-            .map(|observation| (observation.value.clone(), forward(observation)))
-            .collect(),
-        gradients: observations()
-            .filter_map(|observation| {
-                let backward = observation.backward.as_ref()?;
-                Some((observation.value.clone(), backward.rms))
-            })
-            .collect(),
-        parameters: trace
-            .parameters
-            .iter()
-            .map(|p| (p.name.clone(), Moments::new(p.mean, p.rms)))
-            .collect(),
-        output: Some(trace.output.value.clone()),
-        drawn,
     }
 }
 

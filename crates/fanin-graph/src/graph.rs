@@ -1,76 +1,12 @@
 //! The graph: values, nodes, parameters.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use fanin::Layout;
 
 use crate::operator::{Known, Setting};
-use crate::{ElementType, Facts, HostTensor, Node, Operator, Payload, Purpose};
-
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u32);
-
-        impl $name {
-            /// The position in its list.
-            pub fn index(self) -> usize {
-                self.0 as usize
-            }
-        }
-
-        impl From<usize> for $name {
-            fn from(index: usize) -> Self {
-                // Readers refuse graphs of more than u32::MAX values before any id is made.
-                Self(u32::try_from(index).unwrap_or(u32::MAX))
-            }
-        }
-    };
-}
-
-id! {
-    /// A value's position in [`Network::values`].
-    ValueId
-}
-id! {
-    /// A node's position in [`Network::nodes`].
-    NodeId
-}
-id! {
-    /// A parameter's position in [`Network::parameters`].
-    ParameterId
-}
-
-/// Where a network came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// An ONNX file.
-    Onnx {
-        /// The path as the user gave it.
-        path: PathBuf,
-    },
-    /// A model in memory.
-    Bytes {
-        /// What to call it in messages.
-        name: String,
-        /// The whole model file.
-        bytes: Arc<[u8]>,
-    },
-    /// A one-line architecture, as the user wrote it.
-    Architecture(String),
-}
-
-impl Source {
-    /// The model file, where there is one.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Onnx { path } => Some(path),
-            Self::Bytes { .. } | Self::Architecture(_) => None,
-        }
-    }
-}
+use crate::{
+    ElementType, Facts, HostTensor, Node, NodeId, Operator, ParameterId, Payload, Purpose, Source,
+    ValueId,
+};
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]

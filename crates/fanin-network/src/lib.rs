@@ -13,6 +13,7 @@
 
 pub mod architecture;
 mod layer;
+mod number;
 mod open;
 pub mod parameter;
 pub mod role;

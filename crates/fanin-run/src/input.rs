@@ -8,7 +8,7 @@ use fanin_network::{Dims, ElementType, HostData, HostTensor, Network, Node, Valu
 
 use crate::array::{Array, array, count};
 use crate::error::RunError;
-use crate::run::Feed;
+use crate::feed::Feed;
 use crate::tape::Var;
 use crate::value::{Item, to_array};
 

@@ -12,6 +12,7 @@
 
 mod array;
 mod error;
+mod feed;
 mod guard;
 mod histogram;
 mod input;

@@ -9,10 +9,10 @@ use fanin_network::{Network, NodeId, ValueId, ValueKind};
 
 use crate::array::{Array, Dense};
 use crate::error::RunError;
+use crate::feed::Feed;
 use crate::input;
 use crate::interpreter::{Observer, Take};
 use crate::output;
-use crate::run::Feed;
 use crate::statistics::{self, Look};
 use crate::tape::{Place, Var};
 use crate::trace::{Observation, OutputObservation, ParameterObservation, Trace, Units};

@@ -10,6 +10,7 @@ use fanin_network::{HostTensor, Network, Parameter, ValueId};
 
 use crate::array::{Array, array};
 use crate::error::{RunError, UnknownNode};
+use crate::feed::Feed;
 use crate::guard::guarded;
 use crate::input;
 use crate::interpreter::{Interpreter, Observer};
@@ -58,14 +59,6 @@ impl std::fmt::Debug for RunOptions {
             .field("backward", &self.backward)
             .finish_non_exhaustive()
     }
-}
-
-/// What the network is fed, and how far it runs.
-#[derive(Clone, Copy)]
-pub(crate) struct Feed<'a> {
-    pub(crate) seed: Seed,
-    pub(crate) data: Option<&'a Data>,
-    pub(crate) backward: bool,
 }
 
 /// Runs a network forward and backward once and observes every floating value and parameter.

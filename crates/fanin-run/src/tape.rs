@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::array::{Array, Layout, dims, full};
-use crate::kernel::elementwise::sum;
+use crate::kernel::map::sum;
 
 /// An f32 array on the tape.
 #[derive(Clone, Debug)]

@@ -12,10 +12,8 @@ use crate::band::{self, layer_variance, of_sum};
 use crate::dual::Dual;
 use crate::length_map::LengthMap;
 use crate::quadrature::Grid;
-use crate::rules::attention::Scored;
-use crate::rules::back::{Arrival, Back, Flow};
-use crate::rules::norm::{self, Along};
-use crate::rules::{self, Context, count};
+use crate::rules::back::{Along, Arrival, Back, Flow, Scored};
+use crate::rules::{self, Context, count, norm};
 use crate::signal::{Profile, Signal, mixed_profile};
 
 /// What theory expects of the gradient at a value.

@@ -5,7 +5,7 @@ use fanin_network::{Network, ValueId};
 use crate::backward::gradient_map;
 use crate::band::{around, around_cosine, cosine_variance};
 use crate::length_map::length_map;
-use crate::rules::count;
+use crate::rules::{batch, count};
 use crate::signal::Signal;
 use crate::{CosineBand, Expected, Measured, Prediction};
 
@@ -51,15 +51,6 @@ pub fn predict(network: &Network, measured: &Measured) -> Prediction {
         }
     }
     Prediction { values }
-}
-
-/// The number of samples: the first axis of the first input that has axes.
-pub(crate) fn batch(network: &Network) -> Option<usize> {
-    let mut shapes = network
-        .inputs
-        .iter()
-        .filter_map(|&id| network.value(id).shape.as_deref());
-    shapes.find_map(|shape| shape.first().copied())
 }
 
 /// Whether a run sees samples along the first axis of a value.

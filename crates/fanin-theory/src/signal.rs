@@ -7,7 +7,6 @@ use fanin_network::ValueId;
 use crate::band::layer_variance;
 use crate::cross::Cross;
 use crate::quadrature::Grid;
-use crate::rules::recurrent::Steps;
 
 /// What theory expects of a value.
 #[derive(Clone, Debug)]
@@ -43,6 +42,17 @@ pub(crate) struct Signal {
     pub(crate) since: Option<ValueId>,
     /// Whether it is a parameter, or a parameter in another shape.
     pub(crate) parameter: bool,
+}
+
+/// What two steps along an axis of a value have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Steps {
+    /// Mean products in one sample, over the second moment.
+    pub(crate) own: Rc<[Vec<f64>]>,
+    /// The same of two samples, where it is known.
+    pub(crate) between: Option<Rc<[Vec<f64>]>>,
+    /// The axis that counts the steps.
+    pub(crate) axis: usize,
 }
 
 /// A second moment over the places of a map or a sequence, relative to its mean: a product over the

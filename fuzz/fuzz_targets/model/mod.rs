@@ -7,7 +7,7 @@ pub mod build;
     missing_docs,
     reason = "the crate's own messages, compiled once more for what builds models"
 )]
-#[path = "../../../crates/fanin-network/src/onnx/proto.rs"]
+#[path = "../../../crates/fanin-onnx/src/proto.rs"]
 pub mod proto;
 
 use std::path::{Path, PathBuf};

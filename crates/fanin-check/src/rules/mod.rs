@@ -26,6 +26,7 @@ mod prior;
 mod range;
 mod rank_collapse;
 mod residual_growth;
+mod rule;
 mod saturation;
 mod scale;
 mod symmetry;
@@ -34,76 +35,8 @@ mod useless_bias;
 mod wrong_family;
 mod wrong_fans;
 
-use crate::context::Context;
-use crate::{Code, Finding, Page};
-
-/// A rule: its page, what it looks for, and how what it finds stands to what other rules find.
-#[derive(Clone, Copy)]
-pub(crate) struct Rule {
-    pub(crate) page: &'static Page,
-    pub(crate) run: fn(&Context<'_>) -> Vec<Finding>,
-    /// Its weights are broken in themselves, whatever becomes of them: numbers that no scheme draws. They
-    /// are the cause of what is found before and behind them.
-    pub(crate) broken: bool,
-    /// It says why a scale is what it is, and may so be the cause of graver findings about these weights.
-    pub(crate) explains: bool,
-    /// It shows the fault of a broken weight once more, and is no second fault beside it.
-    pub(crate) echoes: bool,
-    /// It judges each parameter for itself, and what it finds of many is one slip.
-    pub(crate) folds: bool,
-    /// No factor mends its weights: they are drawn anew before anything is rescaled.
-    pub(crate) redrawn: bool,
-}
-
-impl Rule {
-    /// A rule that stands for itself.
-    const fn new(page: &'static Page, run: fn(&Context<'_>) -> Vec<Finding>) -> Self {
-        Self {
-            page,
-            run,
-            broken: false,
-            explains: false,
-            echoes: false,
-            folds: false,
-            redrawn: false,
-        }
-    }
-
-    const fn broken(self) -> Self {
-        Self {
-            broken: true,
-            ..self
-        }
-    }
-
-    const fn explains(self) -> Self {
-        Self {
-            explains: true,
-            ..self
-        }
-    }
-
-    const fn echoes(self) -> Self {
-        Self {
-            echoes: true,
-            ..self
-        }
-    }
-
-    const fn folds(self) -> Self {
-        Self {
-            folds: true,
-            ..self
-        }
-    }
-
-    const fn redrawn(self) -> Self {
-        Self {
-            redrawn: true,
-            ..self
-        }
-    }
-}
+use crate::{Code, Page};
+pub(crate) use rule::Rule;
 
 /// All rules, by code.
 pub(crate) const RULES: &[Rule] = &[
@@ -146,4 +79,49 @@ pub(crate) fn holds(code: Code, relation: impl Fn(&Rule) -> bool) -> bool {
     RULES
         .iter()
         .any(|rule| rule.page.code == code && relation(rule))
+}
+
+/// The pages of all rules, by code.
+pub fn pages() -> &'static [Page] {
+    static PAGES: std::sync::LazyLock<Vec<Page>> =
+        std::sync::LazyLock::new(|| RULES.iter().map(|rule| *rule.page).collect());
+    &PAGES
+}
+
+/// The page of a code as it is printed, `F101`; letter case does not matter.
+pub fn page(code: &str) -> Option<&'static Page> {
+    pages()
+        .iter()
+        .find(|page| page.code.to_string().eq_ignore_ascii_case(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_ascending_and_found_by_name() {
+        assert!(pages().windows(2).all(|pair| pair[0].code < pair[1].code));
+        for entry in pages() {
+            assert_eq!(page(&entry.code.to_string().to_lowercase()), Some(entry));
+        }
+        assert_eq!(page("F999"), None);
+    }
+
+    #[test]
+    fn pages_are_whole() {
+        for page in pages() {
+            for text in [
+                page.title,
+                page.what,
+                page.why,
+                page.judged,
+                page.fix,
+                page.reference,
+            ] {
+                assert!(text.len() > 10, "{page}");
+                assert!(!text.contains("  "), "{page}");
+            }
+        }
+    }
 }

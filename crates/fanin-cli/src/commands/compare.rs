@@ -1,10 +1,8 @@
 //! `fanin compare MODEL`: what is each start worth?
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use fanin::Seed;
 use fanin_check::{Options, Origin, Verdict};
 use fanin_network::Network;
@@ -12,14 +10,12 @@ use fanin_plan::{Recipe, Request};
 use fanin_report::ComparisonReport;
 use fanin_run::train::Optimizer;
 use fanin_train::{Dataset, Form, Input, Rate, Settings, Start, Task, compare};
-use signal_hook::consts::SIGINT;
 
 use crate::args::{CompareArgs, ModelArgs, OptimizerName};
 use crate::commands::{Opened, has_folder, lesson, open, session, write_text};
+use crate::interrupt::stop_on_interrupt;
 use crate::output::{Printer, Status};
 
-/// The exit status of a process that Ctrl-C ends, as shells have it.
-const INTERRUPTED: i32 = 130;
 /// Samples of a step where the user says nothing.
 const BATCH: usize = 32;
 
@@ -73,16 +69,6 @@ pub(crate) fn run(args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<S
         printer.print(&report.terminal())?;
     }
     Ok(Status::Fine)
-}
-
-/// A flag that the first Ctrl-C sets, to ask for what there is; the second ends the process.
-pub(crate) fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    // The shutdown is registered first, so that it sees the flag as the signal before left it.
-    signal_hook::flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&stop))
-        .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stop)))
-        .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// The user's choice, or what such networks are trained with: of rare tokens few gradients come, and

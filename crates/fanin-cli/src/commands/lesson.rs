@@ -8,8 +8,8 @@ use fanin_report::LessonReport;
 use fanin_train::Lesson;
 
 use crate::args::CompareArgs;
-use crate::commands::compare::stop_on_interrupt;
 use crate::commands::write_text;
+use crate::interrupt::stop_on_interrupt;
 use crate::output::{Printer, Status};
 
 pub(crate) fn run(name: &str, args: &CompareArgs, printer: &mut Printer) -> anyhow::Result<Status> {

@@ -5,6 +5,7 @@ use fanin::Activation;
 use super::activation::activate;
 use super::arguments::{Arguments, ends, layers, single};
 use super::builder::{Builder, none};
+use crate::operator::Conv;
 use crate::{Attribute, ElementType, NetworkError, ValueId};
 
 struct Options {
@@ -140,7 +141,7 @@ fn convolve(
         .set("kernel_shape", Attribute::Ints(vec![side; options.spatial]))
         .set("pads", Attribute::Ints(vec![side / 2; 2 * options.spatial]))
         .set("strides", Attribute::Ints(vec![1; options.spatial]));
-    Ok(builder.node(&name, "Conv", &inputs, attributes))
+    Ok(builder.node(&name, Conv::NAME, &inputs, attributes))
 }
 
 /// Norm, then activation.

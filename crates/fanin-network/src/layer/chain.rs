@@ -10,10 +10,10 @@
 //! divided by its own spectral norm the degree 0.
 
 use super::axes::Axes;
+use crate::number::number;
 use crate::operator::{Binary, Variadic};
 use crate::operator::{Class, Operator, ReduceKind, Setting, Unary};
 use crate::parameter::is_float_only_by_type;
-use crate::role::activation::number;
 use crate::{Network, Node, NodeId, ValueId, ValueKind};
 
 /// Parts that all values together may have: 64 for each value, and this many more. What is joined of

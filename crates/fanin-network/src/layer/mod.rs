@@ -23,8 +23,8 @@ pub use path::main_path;
 pub use reads::Reads;
 
 use crate::operator::{Class, Holds};
+use crate::role::reading::Use;
 use crate::role::study::Study;
-use crate::role::uses::Use;
 use crate::role::view::View;
 use crate::role::walk::{What, trace};
 use crate::{Feeds, Network, Node, NodeId, Operator, ParameterId, Role, ValueId, ValueKind};

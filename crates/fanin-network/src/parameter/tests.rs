@@ -2,6 +2,7 @@
 
 use super::classify;
 use crate::architecture::builder::{Builder, none};
+use crate::operator::Conv;
 use crate::{
     Attribute, Dims, ElementType, HostTensor, Network, Origin, Payload, ValueId, ValueKind,
 };
@@ -192,7 +193,7 @@ fn the_normalization_of_the_input_is_no_parameter() {
         let x = op(b, "Sub", &[x, mean]);
         let x = op(b, "Div", &[x, deviation]);
         let weight = stored(b, "conv", &[4, 3, 1, 1], noise(12));
-        op(b, "Conv", &[x, weight])
+        op(b, Conv::NAME, &[x, weight])
     });
     assert_eq!(names(&network), ["conv"]);
 }

@@ -9,22 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fanin::Activation;
 
-use super::uses::{Reading, Use};
-use super::view::View;
-use super::{Feeds, Role, layout};
+pub use super::spelled::Recognized;
+use crate::number::number;
 use crate::operator::{Binary, Setting, Unary, Variadic};
 use crate::{Network, Node, NodeId, Operator, ValueId};
-
-/// An activation found in the graph.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recognized {
-    /// Which one.
-    pub activation: Activation,
-    /// The value that comes out of it.
-    pub output: ValueId,
-    /// The nodes that spell it, in the order in which they run.
-    pub nodes: Vec<NodeId>,
-}
 
 /// The activation that the consumers of `value` form, if they form exactly one that fanin knows,
 /// and the value that comes out of it. Consumers that form none (a next weight, a residual sum)
@@ -175,23 +163,6 @@ impl Spelling {
             .iter()
             .any(|&node| network.node(node).inputs.contains(&Some(self.entry)))
     }
-}
-
-/// The number a value is known to be everywhere.
-pub(crate) fn number(network: &Network, id: ValueId) -> Option<f64> {
-    let tensor = network.constant(id)?;
-    let elements = tensor.to_f32();
-    let first = *elements.first()?;
-    if let crate::HostData::F64(wide) = &tensor.data {
-        return wide
-            .iter()
-            .all(|x| Some(x) == wide.first())
-            .then(|| wide.first().copied())?;
-    }
-    elements
-        .iter()
-        .all(|&x| x == first)
-        .then_some(f64::from(first))
 }
 
 fn evaluate(
@@ -439,20 +410,4 @@ fn candidates(curve: &[f64]) -> Vec<Activation> {
         _ => true,
     });
     known
-}
-
-/// The slope of a learned activation.
-pub(super) fn slope(view: &View<'_>, found: &Use) -> Option<Reading> {
-    let node = view.network.node(found.node);
-    if node.operator != Operator::PRelu || found.slot != 1 {
-        return None;
-    }
-    Some(Reading {
-        feeds: Feeds::Linear,
-        ..Reading::new(
-            Role::ActivationSlope,
-            layout::vector(found.rank),
-            format!("slope of the learned activation `{}`", node.name),
-        )
-    })
 }

@@ -1,7 +1,7 @@
 //! Asks every matcher what each parameter is for.
 
+use super::reading::{Reading, Use};
 use super::study::Study;
-use super::uses::{Reading, Use};
 use super::{Feeds, Purpose, Role, layout};
 use crate::parameter::Values;
 use crate::{Network, NetworkError, Parameter};

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reading::{Reading, Use};
 use super::residual::Streams;
-use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::sources;
 use super::{Role, layout, op};

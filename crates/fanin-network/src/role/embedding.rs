@@ -1,6 +1,6 @@
 //! Tables: rows picked by ids, rows per position, tokens of their own.
 
-use super::uses::{Reading, Use};
+use super::reading::{Reading, Use};
 use super::view::View;
 use super::{Role, layout, op};
 use crate::{Operator, ValueId, ValueKind};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use fanin::{Axis, Fans, Layout, LayoutError};
 
 use super::attention::Attentions;
+use super::reading::{Reading, Use};
 use super::residual::Streams;
-use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{Encounter, What, trace};
 use super::{Feeds, Role, gate, head, layout, op};

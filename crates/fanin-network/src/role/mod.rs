@@ -17,10 +17,14 @@ pub(crate) mod layout;
 mod linear;
 mod normalization;
 pub(crate) mod op;
+pub(crate) mod reading;
 mod recurrent;
 mod residual;
+mod slope;
+mod spelled;
 pub(crate) mod study;
-pub(crate) mod uses;
+mod survey;
+mod uses;
 pub(crate) mod view;
 pub(crate) mod walk;
 

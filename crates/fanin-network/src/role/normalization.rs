@@ -2,24 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::activation::number;
+use super::reading::{Reading, Use};
 use super::residual::Streams;
-use super::uses::{Reading, Use};
+use super::spelled::Normalized;
 use super::view::View;
 use super::{Role, layout, op};
+use crate::number::number;
 use crate::operator::{Binary, Holds, ReduceKind, Unary, Variadic};
 use crate::{NodeId, Operator, ValueId};
-
-/// A normalization spelled out in primitive operations.
-#[derive(Clone, Debug)]
-pub(crate) struct Normalized {
-    /// The normalized value, before or after a scale that the spelling contains.
-    pub(crate) output: ValueId,
-    /// The nodes that spell it.
-    pub(crate) nodes: Vec<NodeId>,
-    /// What to call it.
-    pub(crate) name: &'static str,
-}
 
 /// What a value is inside a spelling.
 #[derive(Clone, Copy, Debug, PartialEq)]

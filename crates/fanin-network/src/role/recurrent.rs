@@ -4,8 +4,8 @@
 use fanin::Axis;
 
 use super::linear::feeds;
+use super::reading::{Reading, Use};
 use super::residual::Streams;
-use super::uses::{Reading, Use};
 use super::view::View;
 use super::walk::{sources, trace};
 use super::{Feeds, Role, forget, layout, op};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::uses::{Reading, Use};
+use super::reading::{Reading, Use};
 use super::view::View;
 use super::walk::{Sources, sources};
 use super::{Role, layout, op};

@@ -1,12 +1,12 @@
 //! All that the matchers say of a network: a reading of every use of every parameter.
 
 use super::attention::Attentions;
+use super::reading::{Reading, Use};
 use super::residual::Streams;
-use super::uses::{Reading, Use};
 use super::view::View;
 use super::{
-    RecurrentKind, Role, activation, attention, embedding, layout, linear, normalization,
-    recurrent, residual,
+    RecurrentKind, Role, attention, embedding, layout, linear, normalization, recurrent, residual,
+    slope,
 };
 use crate::{Network, NodeId, ValueKind};
 
@@ -88,7 +88,7 @@ impl<'a> Study<'a> {
 fn ask(view: &View<'_>, streams: &Streams, attentions: &Attentions, one: &Use) -> Reading {
     linear::part(view, one)
         .or_else(|| recurrent::operator(view, one))
-        .or_else(|| activation::slope(view, one))
+        .or_else(|| slope::slope(view, one))
         .or_else(|| attention::bias(view, attentions, one))
         .or_else(|| normalization::affine(view, streams, one))
         .or_else(|| linear::weight(view, streams, attentions, one))

@@ -4,6 +4,7 @@ use fanin::{Activation, Axis};
 
 use super::*;
 use crate::architecture::builder::{Builder, none};
+use crate::operator::Conv;
 use crate::{Attribute, Attributes, Dims, ElementType, HostTensor, Network, Parameter, ValueId};
 
 /// Builds a graph, infers its shapes, assigns roles.
@@ -125,9 +126,14 @@ fn convolutions_depthwise_strided_and_transposed() {
         let x = input(b, &[2, 8, 16, 16]);
         let ints = |v: &[i64]| Attribute::Ints(v.to_vec());
         let w = b.parameter("depthwise", &[8, 1, 3, 3]).unwrap();
-        let x = with(b, "Conv", &[x, w], none().set("group", Attribute::Int(8)));
+        let x = with(
+            b,
+            Conv::NAME,
+            &[x, w],
+            none().set("group", Attribute::Int(8)),
+        );
         let w = b.parameter("strided", &[12, 8, 2, 2]).unwrap();
-        let x = with(b, "Conv", &[x, w], none().set("strides", ints(&[2, 2])));
+        let x = with(b, Conv::NAME, &[x, w], none().set("strides", ints(&[2, 2])));
         let w = b.parameter("up", &[12, 5, 4, 4]).unwrap();
         with(
             b,

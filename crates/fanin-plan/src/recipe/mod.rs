@@ -1,6 +1,7 @@
 //! Recipes: named policies that give every role an initializer.
 
 mod auto;
+mod choice;
 mod gpt2;
 mod keras;
 mod part;
@@ -12,12 +13,12 @@ mod torch;
 use std::fmt;
 use std::str::FromStr;
 
-use fanin::Initializer;
 use fanin_network::Role;
 
 use crate::suggest;
 use plain::Plain;
 
+pub(crate) use choice::Choice;
 pub(crate) use place::{Facts, Place};
 
 /// A named policy that gives every role an initializer.
@@ -44,22 +45,6 @@ pub enum Recipe {
     Lecun,
     /// Every weight orthogonal, with gain 1 (Saxe et al. 2013).
     Orthogonal,
-}
-
-/// What a recipe chose for one parameter, and why.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Choice {
-    pub(crate) initializer: Initializer,
-    pub(crate) reason: String,
-}
-
-impl Choice {
-    pub(crate) fn new(initializer: Initializer, reason: impl Into<String>) -> Self {
-        Self {
-            initializer,
-            reason: reason.into(),
-        }
-    }
 }
 
 impl Recipe {

@@ -38,7 +38,7 @@ impl LessonReport<'_> {
             out.push_str(&starts(trial));
             out.push('\n');
             if trial.comparison.steps > 1 {
-                out.push_str(&terminal::table(&report(shown, trial)));
+                out.push_str(&terminal::table(&ComparisonReport::of(shown, trial)));
                 out.push('\n');
                 out.push_str(&terminal::layers(&trial.comparison));
                 out.push('\n');
@@ -71,7 +71,7 @@ impl LessonReport<'_> {
             .trials
             .iter()
             .map(|trial| {
-                let mut document = json::document(&report(shown, trial));
+                let mut document = json::document(&ComparisonReport::of(shown, trial));
                 document["title"] = trial.title.as_str().into();
                 for (k, what) in trial.starts.iter().enumerate() {
                     document["starts"][k]["what"] = (*what).into();
@@ -103,16 +103,6 @@ impl LessonReport<'_> {
     /// One HTML page that needs no other file and no network.
     pub fn html(&self) -> String {
         html::lesson(self.demonstration)
-    }
-}
-
-/// The report of one trial's comparison.
-pub(super) fn report<'a>(shown: &'a Demonstration, trial: &'a Trial) -> ComparisonReport<'a> {
-    ComparisonReport {
-        model: &trial.model,
-        seed: shown.seed,
-        comparison: &trial.comparison,
-        checks: &[],
     }
 }
 

@@ -9,6 +9,7 @@ mod sentence;
 mod terminal;
 
 use fanin_check::Verdict;
+use fanin_train::lesson::{Demonstration, Trial};
 use fanin_train::{Comparison, Outcome};
 
 pub use lesson::LessonReport;
@@ -27,7 +28,17 @@ pub struct ComparisonReport<'a> {
     pub checks: &'a [Verdict],
 }
 
-impl ComparisonReport<'_> {
+impl<'a> ComparisonReport<'a> {
+    /// The report of one trial of a lesson.
+    fn of(shown: &'a Demonstration, trial: &'a Trial) -> Self {
+        Self {
+            model: &trial.model,
+            seed: shown.seed,
+            comparison: &trial.comparison,
+            checks: &[],
+        }
+    }
+
     /// A table with a curve per start, and what the layers did, at most 100 columns wide.
     pub fn terminal(&self) -> String {
         terminal::render(self)

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::array::{Array, Dense, array, count, dims, full};
-use crate::kernel::elementwise::broadcast_shape;
+use crate::kernel::map::broadcast_shape;
 use crate::kernel::product::{PARALLEL, Sizes, Strided, multiply, multiply_alone};
 use crate::kernel::reduce::sum_to;
 use crate::kernel::shape::reshape;

@@ -7,6 +7,7 @@ pub(crate) mod elementwise;
 pub(crate) mod geometry;
 pub(crate) mod index;
 pub(crate) mod linear;
+pub(crate) mod map;
 pub(crate) mod normalize;
 pub(crate) mod pool;
 pub(crate) mod product;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::array::{Array, CHUNK, Dense, array, dims, for_chunks, full, reshaped};
-use crate::kernel::elementwise::map;
+use crate::kernel::map::{broadcast_map, map};
 use crate::pool::Buffer;
 use crate::tape::{Var, record};
 
@@ -140,7 +140,7 @@ pub(crate) fn expand(x: &Array, shape: &[usize]) -> Array {
     if dims(x) == shape {
         return x.clone();
     }
-    crate::kernel::elementwise::broadcast_map(shape, x, &full(&[1], 0.0), |x, _| x)
+    broadcast_map(shape, x, &full(&[1], 0.0), |x, _| x)
 }
 
 /// Sum over `axes`, kept with size 1.

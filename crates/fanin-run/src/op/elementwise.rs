@@ -4,9 +4,9 @@ use fanin_network::operator::{Binary, Variadic};
 
 use super::{Answer, Call, one};
 use crate::kernel::elementwise::{
-    add, affine, binary, broadcast_shape, divide, multiply, select, subtract, unary,
-    unary_of_output,
+    add, affine, binary, divide, multiply, select, subtract, unary, unary_of_output,
 };
+use crate::kernel::map::broadcast_shape;
 use crate::tape::Var;
 use crate::value::{Item, to_array};
 

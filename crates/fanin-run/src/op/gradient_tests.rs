@@ -1,5 +1,6 @@
 //! Every operator's gradient against central differences of its own forward pass.
 
+use fanin_network::operator::Conv;
 use fanin_network::{Attribute, Attributes, HostData, HostTensor, Node, ValueId};
 
 use super::{Call, Mode, execute};
@@ -682,17 +683,17 @@ fn matrix_products() {
 fn convolutions() {
     check_all(vec![
         case(
-            "Conv",
+            Conv::NAME,
             &[],
             vec![t(&[2, 3, 5], 1), t(&[4, 3, 3], 2), t(&[4], 3)],
         ),
         case(
-            "Conv",
+            Conv::NAME,
             &[("pads", ints(&[1, 0, 2, 1])), ("strides", ints(&[2, 1]))],
             vec![t(&[2, 2, 5, 4], 1), t(&[3, 2, 3, 2], 2), t(&[3], 3)],
         ),
         case(
-            "Conv",
+            Conv::NAME,
             &[
                 ("group", int(2)),
                 ("dilations", ints(&[2, 1])),
@@ -701,12 +702,12 @@ fn convolutions() {
             vec![t(&[1, 4, 6, 5], 1), t(&[4, 2, 2, 2], 2)],
         ),
         case(
-            "Conv",
+            Conv::NAME,
             &[("group", int(3)), ("pads", ints(&[1, 1, 1, 1]))],
             vec![t(&[2, 3, 4, 4], 1), t(&[6, 1, 3, 3], 2), t(&[6], 3)],
         ),
         case(
-            "Conv",
+            Conv::NAME,
             &[
                 ("group", int(3)),
                 ("strides", ints(&[2, 2])),
@@ -714,9 +715,13 @@ fn convolutions() {
             ],
             vec![t(&[1, 3, 5, 5], 1), t(&[3, 1, 3, 3], 2)],
         ),
-        case("Conv", &[], vec![t(&[2, 3, 2, 2], 1), t(&[4, 3, 1, 1], 2)]),
         case(
-            "Conv",
+            Conv::NAME,
+            &[],
+            vec![t(&[2, 3, 2, 2], 1), t(&[4, 3, 1, 1], 2)],
+        ),
+        case(
+            Conv::NAME,
             &[("pads", ints(&[0, 1, 1, 1, 0, 1]))],
             vec![t(&[1, 2, 3, 3, 3], 1), t(&[2, 2, 2, 2, 2], 2)],
         ),

@@ -6,8 +6,8 @@ use fanin_network::{ElementType, HostData, HostTensor};
 
 use super::{Answer, Call, axes, axis, one, sizes};
 use crate::array::{count, dims};
-use crate::kernel::elementwise::broadcast_shape;
 use crate::kernel::index::{Picks, pick, take};
+use crate::kernel::map::broadcast_shape;
 use crate::kernel::shape::{Range, broadcast, concat, pad, permute, reshape, slice, split};
 use crate::tape::Var;
 use crate::value::Item;

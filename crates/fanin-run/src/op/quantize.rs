@@ -9,8 +9,9 @@ use fanin_network::operator::Quantize;
 
 use super::{Answer, Call, axis, one};
 use crate::array::Array;
-use crate::kernel::elementwise::{broadcast_map, multiply, subtract, zip_over};
+use crate::kernel::elementwise::{multiply, subtract};
 use crate::kernel::index::{Picks, pick};
+use crate::kernel::map::{broadcast_map, map, zip_over};
 use crate::kernel::shape::reshape;
 use crate::tape::{Var, record};
 
@@ -78,7 +79,7 @@ pub(super) fn quantize(grid: &Quantize, call: &Call<'_>) -> Answer {
         Some(zero) => broadcast_map(&shape, &on_grid, zero.array(), |x, z| x + z),
         None => on_grid,
     };
-    let output = crate::kernel::elementwise::map(&shifted, |q| q.max(low).min(high));
+    let output = map(&shifted, |q| q.max(low).min(high));
     let (step, sizes) = (scale.array().clone(), shape);
     one(record(&[&x], output, move |g, _| {
         let passed = zip_over(

@@ -4,7 +4,8 @@ use fanin_network::operator::{Reduce, ReduceKind};
 
 use super::{Answer, Call, axes, one};
 use crate::array::full;
-use crate::kernel::elementwise::{map, unary, zip};
+use crate::kernel::elementwise::unary;
+use crate::kernel::map::{map, zip};
 use crate::kernel::reduce::{mean_over, sum_over};
 use crate::kernel::rows::{RowGradient, along, gather_axes, last_axis};
 use crate::kernel::shape::reshape;

@@ -4,7 +4,8 @@ use fanin_network::operator::{Clip, Fused, Unary};
 use libm::erff as erf;
 
 use super::{Answer, Call, one};
-use crate::kernel::elementwise::{add, affine, binary, map, unary, unary_of_output};
+use crate::kernel::elementwise::{add, affine, binary, unary, unary_of_output};
+use crate::kernel::map::map;
 use crate::tape::Var;
 
 /// A function of each element.

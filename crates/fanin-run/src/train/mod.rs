@@ -14,6 +14,7 @@ mod loss;
 mod optimizer;
 mod pass;
 mod rule;
+mod state;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -28,14 +29,15 @@ pub use optimizer::Optimizer;
 
 use crate::array::{Array, array};
 use crate::error::RunError;
+use crate::feed::Feed;
 use crate::guard::{Place, guarded};
 use crate::input;
-use crate::run::Feed;
 use crate::source::WeightSource;
 use crate::statistics;
 use crate::value::{Item, to_host};
 use loss::Score;
 use pass::{Asked, Pass};
+use state::State;
 
 /// How to train.
 #[derive(Clone, Debug)]
@@ -131,7 +133,7 @@ pub struct Trainer<'a> {
     pass: Pass<'a>,
     /// All parameters, in the network's order.
     weights: Vec<Array>,
-    optimizer: optimizer::State,
+    optimizer: State,
 }
 
 impl std::fmt::Debug for Trainer<'_> {
@@ -163,7 +165,7 @@ impl<'a> Trainer<'a> {
             network,
             options,
             pass: Pass::new(network, options.objective, place)?,
-            optimizer: optimizer::State::new(options.optimizer, factors),
+            optimizer: State::new(options.optimizer, factors),
             weights: arrays,
         })
     }

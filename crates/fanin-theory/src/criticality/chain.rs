@@ -7,7 +7,7 @@ use super::{Criticality, LayerMap};
 use crate::Measured;
 use crate::length_map::{LengthMap, length_map};
 use crate::rules::activation::{Function, Operand};
-use crate::rules::{Context, linear, shape, uniform};
+use crate::rules::{Context, map, passing, uniform};
 
 /// Layers that follow each other without a branch or a norm between.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -208,14 +208,14 @@ fn link<'a>(
         signals: &forward.signals,
     };
     let node = network.node(id);
-    let map = linear::map(&context, node)?;
+    let map = map::map(&context, node)?;
     let weight = context.signal(node, map.weight).filter(|w| w.parameter)?;
     let value = moved_from(network, context.id(node, map.data)?);
     let base_id = context.at(value)?.shape.base;
     let base = context.at(base_id)?;
     let producer = network.node(network.value(base_id).producer?);
     // Behind a fused activation the graph does not hold the pre-activation.
-    let plain = linear::map(&context, producer).is_some_and(|map| map.activation.is_none());
+    let plain = map::map(&context, producer).is_some_and(|map| map.activation.is_none());
     if !plain || base.mean.powi(2) > 0.01 * base.second {
         return None;
     }
@@ -263,7 +263,7 @@ fn link<'a>(
 /// Where a value that was only moved comes from.
 fn moved_from(network: &Network, mut value: ValueId) -> ValueId {
     while let Some(node) = network.value(value).producer.map(|id| network.node(id))
-        && (shape::is_rearrangement(&node.operator) || shape::is_identity(&node.operator))
+        && (passing::is_rearrangement(&node.operator) || passing::is_identity(&node.operator))
         && let Some(before) = node.inputs.first().copied().flatten()
     {
         value = before;
@@ -299,7 +299,7 @@ impl Composite<'_> {
         }
         let node = self.node(value)?;
         let inputs = node.inputs.iter();
-        if shape::is_identity(&node.operator) {
+        if passing::is_identity(&node.operator) {
             return self.walk(node.inputs.first().copied().flatten()?, x);
         }
         let function = Function::of(&node.operator)?;

@@ -18,8 +18,11 @@ use std::rc::Rc;
 use fanin_network::operator::{Binary, Softmax, SoftmaxKind};
 use fanin_network::{HostData, HostTensor, Node, Operator, ValueId};
 
-use super::back::{Arrival, Back, Flow};
-use super::{Context, Rule, Support, axis, einsum, linear, log_softmax, shape};
+use super::back::{Arrival, Back, Flow, Scored};
+use super::equation::{mixes, scores};
+use super::map::map;
+use super::passing::passes;
+use super::{Context, Rule, Support, axis, log_softmax};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
 use crate::signal::{Profile, Signal, disjoint, normalized, union};
@@ -116,7 +119,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
         let node = producer(context, value)?;
         let input = |k: usize| node.input(k);
         match &node.operator {
-            operator if einsum::scores(operator) => return Some((node, scaled, mask)),
+            operator if scores(operator) => return Some((node, scaled, mask)),
             Operator::Binary(Binary::Add) if matches!(mask, Mask::None) => {
                 let (a, b) = (input(0)?, input(1)?);
                 let constant = |id| context.network.constant(id).map(Mask::Known);
@@ -146,7 +149,7 @@ fn origin<'a>(context: &Context<'a>, mut value: ValueId) -> Option<(&'a Node, Va
                     return None;
                 };
             }
-            _ => value = input(shape::passes(context.network, node)?)?,
+            _ => value = input(passes(context.network, node)?)?,
         }
     }
     None
@@ -329,7 +332,7 @@ impl<'a> Scores<'a> {
             return None;
         }
         let [queries, keys] = square(context, scaled)?;
-        let map = linear::map(context, product)?;
+        let map = map(context, product)?;
         let (q, k) = (
             context.signal(product, map.data)?,
             context.signal(product, map.weight)?,
@@ -581,7 +584,7 @@ impl<'a> Scores<'a> {
 
 /// The softmax that a node mixes values by, and its output.
 fn softmax_of<'a>(context: &Context<'a>, node: &Node) -> Option<(&'a Node, Softmax, ValueId)> {
-    if !einsum::mixes(&node.operator) {
+    if !mixes(&node.operator) {
         return None;
     }
     let mut value = context.id(node, 0)?;
@@ -592,7 +595,7 @@ fn softmax_of<'a>(context: &Context<'a>, node: &Node) -> Option<(&'a Node, Softm
         {
             return Some((before, softmax, value));
         }
-        let k = shape::passes(context.network, before)?;
+        let k = passes(context.network, before)?;
         value = before.input(k)?;
     }
 }
@@ -603,12 +606,12 @@ fn mixture_by<'a>(context: &Context<'a>, softmax: &Node) -> Option<&'a Node> {
     for _ in 0..8 {
         let consumers = &context.network.value(value).consumers;
         let mut readers = consumers.iter().map(|&id| context.network.node(id));
-        let mixes = |node: &&Node| einsum::mixes(&node.operator) && node.input(0) == Some(value);
-        if let Some(node) = readers.clone().find(mixes) {
+        let is_mixture = |node: &&Node| mixes(&node.operator) && node.input(0) == Some(value);
+        if let Some(node) = readers.clone().find(is_mixture) {
             return Some(node);
         }
         let through = readers.find(|node| {
-            let k = shape::passes(context.network, node);
+            let k = passes(context.network, node);
             k.and_then(|k| context.id(node, k)) == Some(value)
         })?;
         value = through.output(0)?;
@@ -645,17 +648,6 @@ pub(crate) fn mixture_back(arrival: &Arrival<'_>) -> Option<Back> {
 /// A profile along a sequence of these second moments; `None` where all are alike.
 fn along(seconds: Vec<f64>) -> Option<Profile> {
     normalized(vec![seconds]).1
-}
-
-/// What is known of a gradient at scores.
-#[derive(Debug)]
-pub(crate) struct Scored {
-    /// Its profile along the keys.
-    keys: Option<Profile>,
-    /// (tr J)² over ‖J‖², in the mean over rows.
-    trace: f64,
-    /// Variance of the scores over d E q².
-    tilt: f64,
 }
 
 /// `count` numbers of a profile along a sequence.
@@ -698,7 +690,7 @@ pub(crate) fn to_projection(
     k: usize,
     from: &Flow,
 ) -> Option<Flow> {
-    let map = linear::map(context, node).filter(|map| map.data == 0)?;
+    let map = map(context, node).filter(|map| map.data == 0)?;
     let (q, keys) = (context.signal(node, 0)?, context.signal(node, 1)?);
     let count = |k: usize| context.shape(node, k).map(super::count);
     let terms = map.edges / count(k)?.max(1.0);

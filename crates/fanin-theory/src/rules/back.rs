@@ -5,8 +5,6 @@ use std::rc::Rc;
 use fanin_network::{Node, ValueId};
 
 use super::Context;
-use super::attention::Scored;
-use super::norm::Along;
 use crate::band::layer_variance;
 use crate::signal::{Profile, Signal};
 
@@ -37,6 +35,29 @@ impl Flow {
             ..Self::default()
         }
     }
+}
+
+/// What is known of a gradient at scores.
+#[derive(Debug)]
+pub(crate) struct Scored {
+    /// Its profile along the keys.
+    pub(crate) keys: Option<Profile>,
+    /// (tr J)² over ‖J‖², in the mean over rows.
+    pub(crate) trace: f64,
+    /// Variance of the scores over d E q².
+    pub(crate) tilt: f64,
+}
+
+/// What a gradient at a normalization's output has in common with the output y: mean products of
+/// δ ŷ, ŷ the standardized y, over E[δ²].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Along {
+    /// Of an element with itself.
+    pub(crate) own: f64,
+    /// Of two places of one sample.
+    pub(crate) pairs: f64,
+    /// Of places of two samples.
+    pub(crate) across: f64,
 }
 
 /// A gradient that has arrived at an output of a node and is wanted at an input.

@@ -10,7 +10,8 @@ use fanin_network::operator::{Conv, DeformConv};
 use fanin_network::{Node, ValueId};
 
 use super::back::{Arrival, Back, Flow};
-use super::linear::{self, Map};
+use super::linear;
+use super::map::Map;
 use super::{Context, Rule};
 use crate::signal::Signal;
 

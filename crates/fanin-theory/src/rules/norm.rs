@@ -19,7 +19,7 @@ use std::rc::Rc;
 use fanin_network::operator::{LayerNorm, Norm as Kind};
 use fanin_network::{Node, Operator, ValueId};
 
-use super::back::{Arrival, Back, Flow};
+use super::back::{Along, Arrival, Back, Flow};
 use super::{Context, Rule, activation, arithmetic, axis, count, reduce};
 use crate::cross::Cross;
 use crate::signal::{Signal, disjoint, normalized};
@@ -215,18 +215,6 @@ struct Norm {
     over_units: bool,
     /// Whether each unit is normalized by itself, over samples and places.
     per_unit: bool,
-}
-
-/// What a gradient at a normalization's output has in common with the output y: mean products of
-/// δ ŷ, ŷ the standardized y, over E[δ²].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Along {
-    /// Of an element with itself.
-    pub(crate) own: f64,
-    /// Of two places of one sample.
-    pub(crate) pairs: f64,
-    /// Of places of two samples.
-    pub(crate) across: f64,
 }
 
 /// Mean products of the means that are taken off at two elements.

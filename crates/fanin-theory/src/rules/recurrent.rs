@@ -14,10 +14,11 @@ use fanin_network::operator::{self, CellActivation, Direction, Recurrent};
 use fanin_network::{Node, Operator, ValueId};
 
 use super::back::{Arrival, Back, Flow};
+use super::passing::is_rearrangement;
 use super::{Context, Rule, Support, count, linear, shape};
 use crate::band::{cosine_variance, layer_variance};
 use crate::cross::Cross;
-use crate::signal::{Shape, Signal, normalized};
+use crate::signal::{Shape, Signal, Steps, normalized};
 
 impl Rule for Recurrent {
     fn support(&self) -> Support {
@@ -895,17 +896,6 @@ impl Numbers {
     }
 }
 
-/// What two steps along an axis of a value have in common.
-#[derive(Clone, Debug)]
-pub(crate) struct Steps {
-    /// Mean products in one sample, over the second moment.
-    pub(crate) own: Rc<[Vec<f64>]>,
-    /// The same of two samples, where it is known.
-    pub(crate) between: Option<Rc<[Vec<f64>]>>,
-    /// The axis that counts the steps.
-    pub(crate) axis: usize,
-}
-
 impl Steps {
     /// Where an operation that moves elements leaves the steps; `None` if it takes them apart.
     pub(crate) fn moved(mut self, context: &Context<'_>, node: &Node) -> Option<Self> {
@@ -916,7 +906,7 @@ impl Steps {
                 let axis = i64::try_from(self.axis).ok()?;
                 perm.as_ref()?.iter().position(|&from| from == axis)?
             }
-            _ if !shape::is_rearrangement(&node.operator) || to.len() < 2 => return None,
+            _ if !is_rearrangement(&node.operator) || to.len() < 2 => return None,
             _ if to.get(self.axis) == Some(&time) => self.axis,
             _ => to.iter().position(|&size| size == time)?,
         };

@@ -7,6 +7,7 @@
 mod bias;
 mod dead;
 mod exploding;
+mod page;
 mod plateau;
 mod saturation;
 mod slow;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use crate::TrainError;
 use stage::Stage;
 
+pub use page::Page;
 pub use trial::{Figure, Kind, Trial};
 
 /// Something that a bad start does.
@@ -44,19 +46,6 @@ pub enum Lesson {
     Dead,
     Plateau,
     Bias,
-}
-
-/// The part of a lesson that does not depend on a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Page {
-    /// What it is about, in one line.
-    pub title: &'static str,
-    /// Why it happens.
-    pub why: &'static str,
-    /// What to do about it.
-    pub mend: &'static str,
-    /// Where to read more.
-    pub source: &'static str,
 }
 
 /// What a lesson showed.

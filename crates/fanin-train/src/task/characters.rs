@@ -2,7 +2,7 @@
 
 use fanin::Seed;
 
-use super::Made;
+use super::made::Made;
 use crate::random::Draw;
 use crate::{Form, Input, Output, Samples};
 

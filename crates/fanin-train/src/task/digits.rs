@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use fanin::Seed;
 use rayon::prelude::*;
 
-use super::{Made, classes, standardize};
+use super::made::{Made, classes, standardize};
 use crate::random::Draw;
 use crate::{Form, Input};
 

@@ -13,6 +13,7 @@
 
 mod characters;
 mod digits;
+mod made;
 mod points;
 mod sequence;
 mod teacher;
@@ -22,7 +23,7 @@ use std::str::FromStr;
 
 use fanin::Seed;
 
-use crate::{Dataset, Form, Input, Output, Samples, TrainError};
+use crate::{Dataset, Form, Input, Output, TrainError};
 
 /// Samples of a task unless they are so large that memory bounds them.
 const SAMPLES: usize = 2048;
@@ -175,56 +176,6 @@ impl Task {
             made.targets,
             &made.target_shape,
         )
-    }
-}
-
-/// What a task made.
-struct Made {
-    inputs: Samples,
-    targets: Samples,
-    /// Of one sample.
-    target_shape: Vec<usize>,
-}
-
-impl Made {
-    /// Floats with one class each.
-    fn classes(form: &Form, inputs: Vec<f32>, classes: Vec<usize>) -> Self {
-        Self {
-            inputs: Samples::Floats(inputs),
-            targets: Samples::Integers(classes.into_iter().map(|c| c as i64).collect()),
-            // A single score keeps its axis of size 1, if it has one.
-            target_shape: match form.output {
-                Output::Binary => form.output_shape[1..].to_vec(),
-                _ => Vec::new(),
-            },
-        }
-    }
-}
-
-/// Classes a task uses of those the network has.
-fn classes(form: &Form, most: usize) -> usize {
-    match form.output {
-        Output::Classes(n) | Output::StepClasses { classes: n, .. } => n.min(most),
-        _ => 2,
-    }
-}
-
-/// Shifts and scales all numbers together to mean 0 and mean square 1.
-fn standardize(values: &mut [f32]) {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-    let square = values
-        .iter()
-        .map(|&v| (f64::from(v) - mean).powi(2))
-        .sum::<f64>()
-        / n;
-    let scale = if square > 0.0 {
-        1.0 / square.sqrt()
-    } else {
-        1.0
-    };
-    for v in values {
-        *v = ((f64::from(*v) - mean) * scale) as f32;
     }
 }
 

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use fanin::Seed;
 
-use super::{Made, classes, standardize};
+use super::made::{Made, classes, standardize};
 use crate::Form;
 use crate::random::Draw;
 

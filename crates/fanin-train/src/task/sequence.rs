@@ -2,7 +2,7 @@
 
 use fanin::Seed;
 
-use super::{Made, classes};
+use super::made::{Made, classes};
 use crate::random::Draw;
 use crate::{Form, Input, Output, Samples};
 

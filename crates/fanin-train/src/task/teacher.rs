@@ -2,7 +2,7 @@
 
 use fanin::Seed;
 
-use super::{Made, standardize};
+use super::made::{Made, standardize};
 use crate::random::Draw;
 use crate::{Form, Samples};
 

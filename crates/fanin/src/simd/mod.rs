@@ -12,6 +12,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dispatch;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,12 @@ use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+pub(crate) use dispatch::dispatch;
+#[cfg(test)]
+pub(crate) use dispatch::on;
 pub(crate) use portable::Portable;
 pub(crate) use two::{Pair, Two};
 
-use crate::isa::Isa;
 use crate::stream::{Keys, LANES, TILE, Words};
 
 /// Lanes of one floating-point type.
@@ -155,20 +158,4 @@ pub trait Simd: Lanes<F: Floats<Self, f32>> + Send + Sync {
 pub(crate) trait Kernel {
     type Output;
     fn run<S: Simd>(self, s: S) -> Self::Output;
-}
-
-/// Runs the kernel with the instruction set in use.
-pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    on(Isa::active(), kernel)
-}
-
-/// Runs the kernel with this instruction set, or the portable code where the processor lacks it.
-pub(crate) fn on<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if let Some(s) = Avx512::detect() => s.run(kernel),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 if let Some(s) = Avx2::detect() => s.run(kernel),
-        _ => kernel.run(Portable),
-    }
 }

@@ -54,23 +54,17 @@
 //! see [`initializers::orthogonal`](crate::initializers::orthogonal).
 
 pub(crate) mod philox;
+mod tile;
 
 use std::hash::Hasher;
 
 pub(crate) use philox::{Keys, philox_lanes};
 use philox::{philox, schedule};
 use siphasher::sip::SipHasher24;
+pub(crate) use tile::{LANES, TILE, Words};
 
 use crate::Seed;
 use crate::simd::Simd;
-
-/// Elements per tile.
-pub(crate) const TILE: usize = 64;
-/// Blocks per tile, which is also the number of elements between the words of one block.
-pub(crate) const LANES: usize = 16;
-
-/// One tile of words, `[j][lane]`; element r of the tile is word `[r / 16][r % 16]`.
-pub(crate) type Words = [[u32; LANES]; 4];
 
 /// The random words of one tensor.
 ///

@@ -37,12 +37,15 @@ pub struct DeformConv {
 }
 
 impl Conv {
+    /// ONNX's name of the plain convolution.
+    pub const NAME: &'static str = "Conv";
+
     /// ONNX's name, or onnxruntime's where ONNX has none.
     pub fn name(&self) -> &'static str {
         match (&self.transposed, self.fused) {
             (Some(_), _) => "ConvTranspose",
             (None, true) => "FusedConv",
-            (None, false) => "Conv",
+            (None, false) => Self::NAME,
         }
     }
 
@@ -111,7 +114,7 @@ fn conv(g: &Given<'_>) -> Result<Conv, String> {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    onnx("Conv", |g| Ok(Operator::Conv(conv(g)?))),
+    onnx(Conv::NAME, |g| Ok(Operator::Conv(conv(g)?))),
     onnx("ConvTranspose", |g| {
         Ok(Operator::Conv(Conv {
             transposed: Some(Spread {

@@ -116,6 +116,7 @@ pub(crate) fn col2im(operands: &Operands<'_>) -> Found {
 #[cfg(test)]
 mod tests {
     use crate::infer::testing::{attributes, first, floats, ints};
+    use crate::operator::Conv;
     use crate::{Attribute, Attributes};
 
     fn list(values: &[i64]) -> Attribute {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn conv(x: &[usize], w: &[usize], attributes: Attributes) -> Result<Vec<usize>, String> {
-        first("Conv", 11, attributes, &[floats(x), floats(w)])
+        first(Conv::NAME, 11, attributes, &[floats(x), floats(w)])
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The projections of attention.
 
-use super::weight::{self, Scale};
+use super::scale::Scale;
+use super::weight;
 use super::{Choice, Place};
 use crate::build;
 

@@ -1,9 +1,8 @@
 //! Gated units: φ(x W) · (x V).
 
-use fanin::Activation;
 use fanin_network::Feeds;
 
-use super::weight::Scale;
+use super::scale::{Scale, halves};
 use super::{Choice, Place};
 use crate::kind;
 
@@ -34,17 +33,6 @@ pub(super) fn value(place: &Place<'_>) -> Choice {
         format!("1/√E[φ²] = {gain:.4} for the {activation} of the gate keeps the second moment of the product (Shazeer 2020; He et al. 2015)"),
     )
     .choice(place)
-}
-
-/// Gate and value in one weight.
-pub(super) fn halves(activation: Activation) -> Scale {
-    let gain = kind::gain(activation).sqrt();
-    Scale::fan_in(
-        gain,
-        format!(
-            "gate and value in one weight share the gain of {activation}, {gain:.4} each, which about keeps the second moment of the product (Shazeer 2020; He et al. 2015)"
-        ),
-    )
 }
 
 fn plain(place: &Place<'_>) -> Choice {

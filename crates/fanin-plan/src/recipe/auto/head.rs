@@ -3,7 +3,8 @@
 use fanin::Axis;
 use fanin_network::Feeds;
 
-use super::weight::{self, Scale};
+use super::scale::Scale;
+use super::weight;
 use super::{Choice, Place};
 use crate::build;
 use crate::kind::{self, Kind};

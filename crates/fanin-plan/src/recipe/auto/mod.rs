@@ -18,6 +18,7 @@ mod head;
 mod norm;
 mod other;
 mod recurrent;
+mod scale;
 mod weight;
 
 use fanin_network::Role;

@@ -3,80 +3,14 @@
 use fanin::Activation;
 use fanin_network::{Feeds, Reads};
 
-use super::{Choice, Place, gated};
-use crate::build;
+use super::scale::{Family, Scale, halves};
+use super::{Choice, Place};
 use crate::kind::{self, Kind};
-
-/// The scale of a weight before what its place in a residual branch asks for.
-pub(super) struct Scale {
-    family: Family,
-    gain: f64,
-    cause: String,
-}
-
-enum Family {
-    /// Variance gain² / fan_in.
-    FanIn,
-    /// Variance 2 gain² / (fan_in + fan_out).
-    Average,
-    /// Every singular value the gain.
-    Orthogonal,
-}
 
 /// Layers with nothing between them from which on an orthogonal weight is worth it: the squared
 /// singular values of a product of L Gaussian matrices vary by L times their mean squared, those of
 /// orthogonal ones not at all.
 const DEEP: usize = 8;
-
-impl Scale {
-    pub(super) fn fan_in(gain: f64, cause: impl Into<String>) -> Self {
-        Self {
-            family: Family::FanIn,
-            gain,
-            cause: cause.into(),
-        }
-    }
-
-    fn average(gain: f64, cause: impl Into<String>) -> Self {
-        Self {
-            family: Family::Average,
-            gain,
-            cause: cause.into(),
-        }
-    }
-
-    /// The choice, with the residual branch that this parameter may end taken into account.
-    pub(super) fn choice(self, place: &Place<'_>) -> Choice {
-        let mut gain = self.gain;
-        let mut reason = format!("{}: {}", place.because(), self.cause);
-        if let Some(branches) = place.branches() {
-            if place.parameter.purpose.norm_follows {
-                reason.push_str("; the norm that follows sets the scale of the branch");
-            } else if place.meets_branch_scale() {
-                reason.push_str("; the branch has a learned scale of its own");
-            } else {
-                gain /= (branches as f64).sqrt();
-                reason.push_str(&branch_cause(branches));
-            }
-        }
-        let initializer = match self.family {
-            Family::FanIn => build::fan_in_normal(gain),
-            Family::Average => build::xavier_normal(gain),
-            Family::Orthogonal => build::orthogonal(gain),
-        };
-        Choice::new(initializer, reason)
-    }
-}
-
-/// Why the end of a residual branch is smaller.
-pub(super) fn branch_cause(branches: usize) -> String {
-    match branches {
-        1 => "; it ends the only branch into its stream".to_owned(),
-        n => format!(
-            "; divided by √{n} because {n} branches add into the stream (Radford et al. 2019)"
-        ),
-    }
-}
 
 pub(super) fn choose(place: &Place<'_>) -> Choice {
     scale(place, place.feeds()).choice(place)
@@ -152,7 +86,7 @@ fn before_activation(place: &Place<'_>, activation: Activation) -> Scale {
                 activation.name()
             ),
         ),
-        Kind::Gated => gated::halves(activation),
+        Kind::Gated => halves(activation),
         Kind::Smooth => smooth(place, activation),
     }
 }

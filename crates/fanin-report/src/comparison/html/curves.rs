@@ -4,7 +4,7 @@ use fanin_train::{Comparison, StartResult};
 
 use super::super::curve::{Spot, accuracies, losses};
 use super::super::{loss, top};
-use super::{head, head_of_numbers, number, row, row_name};
+use super::cells::{head, head_of_numbers, number, row, row_name};
 use crate::chart::{HUES, Line, Picture, plain, round_numbers};
 use crate::markup::{Html, template};
 use crate::page::details;

@@ -3,7 +3,7 @@
 use fanin_train::Comparison;
 
 use super::super::layers::{Gradients, Sizes, Units, brief, chosen, units};
-use super::{head, head_of_numbers, number, row};
+use super::cells::{head, head_of_numbers, number, row};
 use crate::chart::{HUES, Line, LogScale, Picture};
 use crate::markup::{Html, template};
 use crate::number::{percent, short};

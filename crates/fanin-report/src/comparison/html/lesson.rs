@@ -2,9 +2,9 @@
 
 use fanin_train::lesson::{Demonstration, Figure, Kind, Trial};
 
-use super::super::lesson::report;
-use super::super::sentence;
-use super::{curves, head, head_of_numbers, inside, number, render, results, row, row_name};
+use super::super::{ComparisonReport, sentence};
+use super::cells::{head, head_of_numbers, number, row, row_name};
+use super::{curves, inside, render, results};
 use crate::chart::HUES;
 use crate::markup::{Html, prose, template};
 use crate::page::{details, section, subheading};
@@ -61,7 +61,7 @@ fn trial(shown: &Demonstration, trial: &Trial, k: usize) -> Html {
     if trained {
         let id = format!("c{k}");
         let all = [
-            results::section(&report(shown, trial), &id),
+            results::section(&ComparisonReport::of(shown, trial), &id),
             curves::further(comparison, &id),
             inside::section(comparison, &id, false).unwrap_or_default(),
         ];

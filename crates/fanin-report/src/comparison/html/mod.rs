@@ -1,15 +1,13 @@
 //! The comparison, and a lesson, as one HTML page each: readable without scripts, in light and dark, on a phone and on
 //! paper.
 
+mod cells;
 mod curves;
 mod inside;
 mod lesson;
 mod results;
 
-use fanin_train::StartResult;
-
 use super::{ComparisonReport, loss, sentence};
-use crate::chart::HUES;
 use crate::markup::{Html, template};
 use crate::page::{Page, facts, file_name};
 
@@ -59,34 +57,4 @@ fn setting(report: &ComparisonReport<'_>) -> Html {
         ("first seed", report.seed.to_string()),
         ("loss of knowing nothing", loss(comparison.chance)),
     ])
-}
-
-/// The name of the start at a place in the comparison, at the head of a row, with the colour of its line.
-fn name(place: usize, start: &StartResult) -> Html {
-    template!(
-        "comparison/name.html",
-        hue = place % HUES,
-        name = start.name
-    )
-}
-
-fn row(cells: impl IntoIterator<Item = Html>) -> Html {
-    let cells: Html = cells.into_iter().collect();
-    template!("comparison/row.html", cells = cells)
-}
-
-fn head(text: &str) -> Html {
-    template!("comparison/head.html", text = text)
-}
-
-fn head_of_numbers(text: &str) -> Html {
-    template!("comparison/head_of_numbers.html", text = text)
-}
-
-fn row_name(name: &str) -> Html {
-    template!("comparison/row_name.html", name = name)
-}
-
-fn number(text: &str) -> Html {
-    template!("comparison/number.html", text = text)
 }

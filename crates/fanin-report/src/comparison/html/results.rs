@@ -4,7 +4,7 @@ use fanin_check::Verdict;
 
 use super::super::terminal::{accuracy, spread};
 use super::super::{ComparisonReport, loss, outcome_name};
-use super::{head, head_of_numbers, name, number, row};
+use super::cells::{head, head_of_numbers, name, number, row};
 use crate::markup::{Html, template};
 use crate::number::percent;
 
