@@ -11,11 +11,6 @@ use clap::Parser as _;
 
 use crate::args::{Cli, Command};
 
-/// Values come and go by the hundred megabytes, pass after pass: the system's allocator would hand
-/// each back and fault it in again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut printer = output::Printer::new(&cli.output);
