@@ -1,8 +1,8 @@
 //! What a graph is: values, parameters, and nodes whose operator is parsed once.
 //!
-//! A [`Node`] carries an [`Operator`](operator::Operator): what ONNX's name, operator set and
+//! A [`Node`] carries an [`Operator`]: what ONNX's name, operator set and
 //! attributes mean, with the defaults filled in. Whoever needs to know something about an operator
-//! asks its [`Facts`](operator::Facts), or matches on it.
+//! asks its [`Facts`], or matches on it.
 
 mod attribute;
 mod dims;
